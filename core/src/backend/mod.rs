@@ -1,0 +1,98 @@
+//! What runs a submission: the trait [`InferenceBackend`], what it is asked and what it answers.
+
+mod error;
+mod execution;
+mod log;
+mod status;
+mod submission;
+
+use async_trait::async_trait;
+
+pub use error::{BackendError, BackendErrorKind};
+pub use execution::{Ending, Execution, InteractionRequest, LogTails, Phase};
+pub use log::{LogCapture, LogStream};
+pub use status::{BackendStatus, Enforcement, Limit, LimitStatus};
+pub use submission::{Placeholders, Runnable, Submission, SubmissionSource};
+
+/// Something that can run submissions: a container engine, or this machine itself.
+///
+/// Implementations are chosen by `kind` in the configuration. All of them pass the one
+/// conformance suite of this crate.
+///
+/// # Behavior
+/// - **A submission that fails is a result, an engine that fails is an error.** A crash, a
+///   timeout, running out of memory are all `Ok` with an [`Ending`] that says so. `Err` means
+///   that the submission was not given its chance; the caller may try again when
+///   [`BackendError::is_temporary`].
+/// - **No state between calls that the caller cannot see.** What [`prepare`](Self::prepare)
+///   found out travels in the [`Runnable`].
+/// - **Nothing outlives a call.** When [`infer`](Self::infer) returns, or when its future is
+///   dropped, no process and no container of that interaction is left.
+/// - The work folder belongs to the caller: a backend never cleans it, but leaves every file in
+///   it readable and removable by the caller.
+#[async_trait]
+pub trait InferenceBackend: Send + Sync {
+    /// The name by which the configuration chooses this backend.
+    fn kind(&self) -> &str;
+
+    /// Says whether this backend can run here, and which configured limits it enforces.
+    ///
+    /// # Errors
+    /// When nothing can be run at all: no engine, no permission. The message says what to do.
+    async fn check(&self) -> Result<BackendStatus, BackendError>;
+
+    /// Makes a submission runnable: loads an archive, looks up an image, finds a program.
+    ///
+    /// `progress` hears of what takes long, in words and, where known, in bytes.
+    ///
+    /// # Errors
+    /// [`BackendErrorKind::Submission`] when this submission cannot be run by anybody (archive
+    /// broken, command not found): other submissions still can. Any other kind is the engine's.
+    async fn prepare(
+        &self,
+        submission: &Submission,
+        progress: &dyn PrepareProgress,
+    ) -> Result<Runnable, BackendError>;
+
+    /// Runs one interaction from start to exit and says how it went.
+    ///
+    /// # Errors
+    /// Only when the engine failed; never because of what the submission did.
+    async fn infer(
+        &self,
+        runnable: &Runnable,
+        request: &InteractionRequest<'_>,
+    ) -> Result<Execution, BackendError>;
+
+    /// Undoes [`prepare`](Self::prepare): removes what it loaded.
+    ///
+    /// # Errors
+    /// When something could not be removed; the message says what is left.
+    async fn release(&self, runnable: Runnable) -> Result<(), BackendError>;
+
+    /// Called once after the last submission, also when a run is interrupted: stop what this
+    /// backend started for itself (a private engine service, say). The default does nothing.
+    ///
+    /// # Errors
+    /// When something could not be stopped.
+    async fn shut_down(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+/// Hears how far the preparation of a submission is.
+pub trait PrepareProgress: Send + Sync {
+    /// Something of `done` bytes out of `total` (where known) has been dealt with.
+    fn bytes(&self, what: &str, done: u64, total: Option<u64>);
+
+    /// A remark worth keeping in the log, such as which of an archive's tags is run.
+    fn note(&self, text: &str);
+}
+
+/// Ignores all progress.
+pub struct NoProgress;
+
+impl PrepareProgress for NoProgress {
+    fn bytes(&self, _: &str, _: u64, _: Option<u64>) {}
+    fn note(&self, _: &str) {}
+}

@@ -1,0 +1,92 @@
+//! A submission as the configuration names it, and as a backend runs it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where a submission comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubmissionSource {
+    /// A program on this machine: `argv`, run in `workdir`.
+    Command {
+        /// The program and its arguments, with `{inputs}`, `{outputs}` and `{case}` in them.
+        argv: Vec<String>,
+        /// The folder it is run in.
+        workdir: PathBuf,
+    },
+    /// A saved image: `team.tar.gz` and the like.
+    Archive {
+        /// The archive's file.
+        path: PathBuf,
+        /// What is run in the container; `None`: the challenge's command.
+        argv: Option<Vec<String>>,
+    },
+    /// An image that the engine already has.
+    Image {
+        /// Its reference, `team:latest`.
+        reference: String,
+        /// What is run in the container; `None`: the challenge's command.
+        argv: Option<Vec<String>>,
+    },
+}
+
+/// One submission to evaluate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submission {
+    /// The team's name: names the folder of its results, so never a path.
+    pub name: String,
+    /// Where it comes from.
+    pub source: SubmissionSource,
+    /// Environment variables for it, with `{inputs}`, `{outputs}` and `{case}` in their values.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A submission that a backend has made runnable.
+#[derive(Debug, Clone)]
+pub struct Runnable {
+    /// The submission this was made from.
+    pub submission: Submission,
+    /// What the backend runs: an image's id, a program's path.
+    pub reference: String,
+    /// Changes exactly when what is run changes: an image's digest, or the command.
+    pub fingerprint: String,
+    /// Whether [`release`](super::InferenceBackend::release) has something to remove.
+    pub loaded_here: bool,
+}
+
+/// The values that replace `{inputs}`, `{outputs}` and `{case}` in commands and environments.
+#[derive(Debug, Clone, Copy)]
+pub struct Placeholders<'a> {
+    /// The inputs folder as the submission sees it.
+    pub inputs: &'a Path,
+    /// The outputs folder as the submission sees it.
+    pub outputs: &'a Path,
+    /// The case's file name, `CASE.npz`.
+    pub case: &'a str,
+}
+
+impl Placeholders<'_> {
+    /// `text` with every placeholder replaced; other braces stay as they are.
+    pub fn fill(&self, text: &str) -> String {
+        text.replace("{inputs}", &self.inputs.to_string_lossy())
+            .replace("{outputs}", &self.outputs.to_string_lossy())
+            .replace("{case}", self.case)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_replaced_wherever_they_stand() {
+        let places = Placeholders {
+            inputs: Path::new("/i"),
+            outputs: Path::new("/o"),
+            case: "a.npz",
+        };
+        assert_eq!(
+            places.fill("--bind={inputs}:/x,{outputs} {case} {else}"),
+            "--bind=/i:/x,/o a.npz {else}"
+        );
+    }
+}

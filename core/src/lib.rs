@@ -1,0 +1,16 @@
+//! The heart of segarena: what an interactive segmentation evaluation *is*.
+//!
+//! Four storeys, each using only what is below it:
+//!
+//! 1. [`volume`]: pure kernels on array views. No files, no protocol.
+//! 2. [`npz`]: file formats. Untrusted archives in, model inputs and results out.
+//! 3. [`clicks`], [`score`], [`backend`], [`mod@case`]: the protocol's vocabulary and the two
+//!    contracts, [`clicks::ClickPolicy`] and [`backend::InferenceBackend`].
+//! 4. `session` and `run`: one case's interactions; many cases and submissions.
+//!
+//! This crate knows no container engine, no terminal and no command line.
+#![warn(missing_docs)]
+
+pub mod backend;
+pub mod clicks;
+pub mod volume;

@@ -1,0 +1,92 @@
+//! A ground truth beside a prediction: what one pass over both says of every label.
+
+use ndarray::ArrayView3;
+
+use super::{LabelVolume, Voxel};
+
+/// A box of voxels, `low` and `high` both inside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VoxelBox {
+    /// The corner with the smallest indices.
+    pub low: Voxel,
+    /// The corner with the largest indices.
+    pub high: Voxel,
+}
+
+/// What a pass over truth and prediction counted for one label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LabelOverlap {
+    /// Voxels with the label in the truth.
+    pub truth: u64,
+    /// Voxels with the label in the prediction.
+    pub prediction: u64,
+    /// Voxels with the label in both.
+    pub both: u64,
+    /// The bounding box of the voxels with the label in exactly one of the two.
+    pub error: Option<VoxelBox>,
+    /// The bounding box of the voxels with the label in either.
+    pub either: Option<VoxelBox>,
+}
+
+/// A ground truth, a prediction of the same shape, and every label's overlap.
+pub struct Comparison<'a> {
+    truth: &'a LabelVolume,
+    prediction: ArrayView3<'a, u8>,
+    labels: Vec<LabelOverlap>,
+}
+
+impl<'a> Comparison<'a> {
+    /// Compares voxel by voxel. One pass, whatever the number of labels.
+    ///
+    /// # Panics
+    /// If the shapes differ: whoever read the prediction has checked that.
+    pub fn new(truth: &'a LabelVolume, prediction: ArrayView3<'a, u8>) -> Self {
+        assert_eq!(
+            truth.voxels().dim(),
+            prediction.dim(),
+            "truth and prediction differ in shape"
+        );
+        let mut labels = vec![LabelOverlap::default(); 256];
+        for ((at, &t), &p) in truth.voxels().indexed_iter().zip(prediction.iter()) {
+            let at = [at.0, at.1, at.2];
+            labels[usize::from(t)].truth += 1;
+            labels[usize::from(p)].prediction += 1;
+            grow(&mut labels[usize::from(t)].either, at);
+            if t == p {
+                labels[usize::from(t)].both += 1;
+            } else {
+                grow(&mut labels[usize::from(p)].either, at);
+                grow(&mut labels[usize::from(t)].error, at);
+                grow(&mut labels[usize::from(p)].error, at);
+            }
+        }
+        Self {
+            truth,
+            prediction,
+            labels,
+        }
+    }
+
+    /// The ground truth.
+    pub fn truth(&self) -> &'a LabelVolume {
+        self.truth
+    }
+
+    /// The prediction, the truth's shape, C order.
+    pub fn prediction(&self) -> ArrayView3<'a, u8> {
+        self.prediction
+    }
+
+    /// What was counted for the label with this key.
+    pub fn label(&self, key: u8) -> &LabelOverlap {
+        &self.labels[usize::from(key)]
+    }
+}
+
+fn grow(bounds: &mut Option<VoxelBox>, at: Voxel) {
+    let bounds = bounds.get_or_insert(VoxelBox { low: at, high: at });
+    for axis in 0..3 {
+        bounds.low[axis] = bounds.low[axis].min(at[axis]);
+        bounds.high[axis] = bounds.high[axis].max(at[axis]);
+    }
+}
