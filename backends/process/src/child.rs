@@ -1,0 +1,248 @@
+//! One child process from start to end: its group, its output, its time limit.
+
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use segarena_core::backend::{
+    BackendError, BackendErrorKind, Ending, Execution, InteractionRequest, LogCapture, LogStream,
+    Phase,
+};
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::task::JoinSet;
+use wait4::Wait4;
+
+use crate::strays::{StrayScope, TOKEN_VARIABLE};
+
+/// What to run, with every placeholder filled in.
+pub(crate) struct ChildCommand<'a> {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<String>,
+    pub(crate) workdir: &'a Path,
+    pub(crate) environment: Vec<(String, String)>,
+}
+
+/// How long a pipe may stay open after every known process is gone.
+const PIPE_GRACE: Duration = Duration::from_secs(2);
+
+/// Runs the command and waits for its end, the time limit or the run's cancellation, whichever
+/// comes first. When this returns, or is dropped, no process of it is left.
+pub(crate) async fn run(
+    command: &ChildCommand<'_>,
+    request: &InteractionRequest<'_>,
+    scope: StrayScope,
+) -> Result<Execution, BackendError> {
+    let log = LogCapture::create(request.log).map_err(|error| log_error(request.log, error))?;
+    let log = Arc::new(log);
+
+    let began = Instant::now();
+    let mut group = spawn(command, scope)?;
+    let mut readers = read_output(&mut group.child, &log)?;
+    let started = began.elapsed();
+
+    let stopped = tokio::select! {
+        exited = group.exit() => { exited?; None }
+        () = tokio::time::sleep(request.timeout) => Some(Ending::TimedOut),
+        () = request.cancel.cancelled() => Some(Ending::Cancelled),
+    };
+    if stopped.is_some() {
+        group.kill();
+        group.exit().await?;
+    }
+    let wall = began.elapsed();
+    let (status, peak_memory) = group.reap()?;
+
+    let drained = tokio::time::timeout(PIPE_GRACE, async {
+        while readers.join_next().await.is_some() {}
+    });
+    if drained.await.is_err() {
+        tracing::warn!(
+            case = request.case,
+            "the submission's output is still held open; not waiting for it"
+        );
+        readers.shutdown().await;
+    }
+    let tails = Arc::into_inner(log)
+        .map(LogCapture::finish)
+        .unwrap_or_default();
+    let phase = |name: &str, time: Duration| Phase {
+        name: name.to_owned(),
+        seconds: time.as_secs_f64(),
+    };
+    Ok(Execution {
+        wall,
+        phases: vec![
+            phase("start", started),
+            phase("run", wall.saturating_sub(started)),
+        ],
+        ending: stopped.unwrap_or_else(|| ending_of(status)),
+        tails,
+        peak_memory,
+    })
+}
+
+fn spawn(command: &ChildCommand<'_>, scope: StrayScope) -> Result<ProcessGroup, BackendError> {
+    let child = Command::new(&command.program)
+        .args(&command.arguments)
+        .current_dir(command.workdir)
+        .envs(
+            command
+                .environment
+                .iter()
+                .map(|(name, value)| (name, value)),
+        )
+        .env(TOKEN_VARIABLE, scope.token())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .map_err(|error| start_error(command, error))?;
+    scope.know(child.id());
+    Ok(ProcessGroup {
+        child,
+        scope,
+        reaped: false,
+    })
+}
+
+/// A child that leads its own process group; dropped before its end, it takes the group with it.
+struct ProcessGroup {
+    child: Child,
+    scope: StrayScope,
+    reaped: bool,
+}
+
+impl ProcessGroup {
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(self.child.id() as i32)
+    }
+
+    /// Waits until the leader has ended, leaving it as a zombie so that its id, and with it the
+    /// group's, can't be given to anybody else before the rest of the group is killed.
+    async fn exit(&self) -> Result<(), BackendError> {
+        let Some(pid) = self.pid() else { return Ok(()) };
+        let waiting = tokio::task::spawn_blocking(move || {
+            loop {
+                let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+                match waitid(WaitId::Pid(pid), options) {
+                    Err(rustix::io::Errno::INTR) => {}
+                    other => return other,
+                }
+            }
+        });
+        match waiting.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(wait_error(error.into())),
+            Err(error) => Err(wait_error(io::Error::other(error))),
+        }
+    }
+
+    fn kill(&self) {
+        if let Some(pid) = self.pid() {
+            // A group that is gone already is what we want.
+            let _ = kill_process_group(pid, Signal::KILL);
+        }
+    }
+
+    /// Kills what is left of the group and of those who left it, and reaps the leader. Returns
+    /// its status and the largest resident memory of it and its waited-for children, in bytes.
+    fn reap(mut self) -> Result<(ExitStatus, Option<u64>), BackendError> {
+        self.kill();
+        let usage = self.child.wait4().map_err(wait_error)?;
+        self.reaped = true;
+        let strays = self.scope.kill_strays();
+        if strays > 0 {
+            tracing::warn!(strays, "killed processes that the submission left behind");
+        }
+        Ok((
+            usage.status,
+            (usage.rusage.maxrss > 0).then_some(usage.rusage.maxrss),
+        ))
+    }
+}
+
+impl Drop for ProcessGroup {
+    fn drop(&mut self) {
+        if !self.reaped {
+            self.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn read_output(child: &mut Child, log: &Arc<LogCapture>) -> Result<JoinSet<()>, BackendError> {
+    let mut readers = JoinSet::new();
+    if let Some(pipe) = child.stdout.take() {
+        let pipe = tokio::process::ChildStdout::from_std(pipe).map_err(wait_error)?;
+        readers.spawn(copy(pipe, LogStream::Stdout, Arc::clone(log)));
+    }
+    if let Some(pipe) = child.stderr.take() {
+        let pipe = tokio::process::ChildStderr::from_std(pipe).map_err(wait_error)?;
+        readers.spawn(copy(pipe, LogStream::Stderr, Arc::clone(log)));
+    }
+    Ok(readers)
+}
+
+async fn copy(mut pipe: impl AsyncRead + Unpin, stream: LogStream, log: Arc<LogCapture>) {
+    let mut piece = vec![0; 64 << 10];
+    let mut complained = false;
+    loop {
+        match pipe.read(&mut piece).await {
+            Ok(0) | Err(_) => return,
+            Ok(count) => {
+                // A full disk must not stop the submission: its pipe is read on regardless.
+                if let Err(error) = log.take(stream, &piece[..count])
+                    && !complained
+                {
+                    tracing::warn!(%error, "the submission's log is incomplete");
+                    complained = true;
+                }
+            }
+        }
+    }
+}
+
+fn ending_of(status: ExitStatus) -> Ending {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ending::Exited { code },
+        (None, signal) => Ending::Signalled {
+            signal: signal.unwrap_or(0),
+        },
+    }
+}
+
+fn start_error(command: &ChildCommand<'_>, error: io::Error) -> BackendError {
+    let message = format!("cannot start {}", command.program.display());
+    let busy = matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory
+    );
+    let failure = BackendError::new(BackendErrorKind::Engine, message).with_source(error);
+    if busy {
+        failure.temporary()
+    } else {
+        failure.with_advice("is it executable here?")
+    }
+}
+
+fn log_error(path: &Path, error: io::Error) -> BackendError {
+    let kind = match error.kind() {
+        io::ErrorKind::StorageFull => BackendErrorKind::NoSpace,
+        io::ErrorKind::PermissionDenied => BackendErrorKind::Permission,
+        _ => BackendErrorKind::Engine,
+    };
+    BackendError::new(kind, format!("cannot create the log {}", path.display())).with_source(error)
+}
+
+fn wait_error(error: io::Error) -> BackendError {
+    BackendError::new(
+        BackendErrorKind::Engine,
+        "cannot follow the submission's process",
+    )
+    .with_source(error)
+}

@@ -1,0 +1,198 @@
+//! Runs a submission as a plain child process of this machine.
+//!
+//! For debugging, for clusters without an engine (with `apptainer exec` and the like as the
+//! command), and for segarena's own demo and tests. It contains little: the submission has the
+//! rights of whoever runs segarena. What it does promise is that nothing outlives an interaction:
+//! the whole process group is killed, and whoever left the group is found and killed as well.
+#![warn(missing_docs)]
+
+mod child;
+mod strays;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use segarena_core::backend::{
+    BackendError, BackendErrorKind, BackendStatus, Enforcement, Execution, InferenceBackend,
+    InteractionRequest, Limit, LimitStatus, Placeholders, PrepareProgress, Runnable, Submission,
+    SubmissionSource,
+};
+use serde::Deserialize;
+
+use child::ChildCommand;
+use strays::StrayScope;
+
+/// The keys of `[backend]` with `kind = "process"`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Always `process`.
+    pub kind: String,
+    /// Environment variables for every submission; a submission's own `env` goes before them.
+    pub env: BTreeMap<String, String>,
+}
+
+/// The backend of kind `process`.
+#[derive(Debug)]
+pub struct ProcessBackend {
+    config: Config,
+}
+
+impl ProcessBackend {
+    /// The name by which the configuration chooses this backend.
+    pub const KIND: &'static str = "process";
+
+    /// A backend with this configuration.
+    pub fn new(config: Config) -> Self {
+        Self { config }
+    }
+
+    fn environment(
+        &self,
+        submission: &Submission,
+        places: &Placeholders<'_>,
+    ) -> Vec<(String, String)> {
+        let mut variables = self.config.env.clone();
+        variables.extend(submission.env.clone());
+        variables
+            .into_iter()
+            .map(|(name, value)| (name, places.fill(&value)))
+            .collect()
+    }
+}
+
+#[async_trait]
+impl InferenceBackend for ProcessBackend {
+    fn kind(&self) -> &str {
+        Self::KIND
+    }
+
+    async fn check(&self) -> Result<BackendStatus, BackendError> {
+        let not_contained = |what: &str| Enforcement::NotEnforced {
+            reason: format!("a plain process {what}"),
+        };
+        let limits = [
+            (Limit::Time, Enforcement::Enforced),
+            (
+                Limit::Memory,
+                not_contained("may use all memory of this machine"),
+            ),
+            (
+                Limit::Pids,
+                not_contained("may start as many processes as you may"),
+            ),
+            (Limit::Network, not_contained("may use the network")),
+            (
+                Limit::Filesystem,
+                not_contained("may read and write every file that you may"),
+            ),
+        ];
+        Ok(BackendStatus {
+            engine: "plain process".to_owned(),
+            version: None,
+            facts: Vec::new(),
+            limits: limits
+                .map(|(limit, enforcement)| LimitStatus { limit, enforcement })
+                .to_vec(),
+            caution: Some(
+                "the process backend does not contain a submission: it has your rights on this \
+                 machine (files, network, memory); run only what you trust, or use docker or podman"
+                    .to_owned(),
+            ),
+        })
+    }
+
+    async fn prepare(
+        &self,
+        submission: &Submission,
+        _progress: &dyn PrepareProgress,
+    ) -> Result<Runnable, BackendError> {
+        let (argv, workdir) = command_of(submission)?;
+        if !workdir.is_dir() {
+            return Err(BackendError::new(
+                BackendErrorKind::Submission,
+                format!(
+                    "submission `{}`: its workdir {} is no folder",
+                    submission.name,
+                    workdir.display()
+                ),
+            )
+            .with_advice("set `workdir` to the folder its command is to run in"));
+        }
+        let program = find_program(&argv[0], workdir).ok_or_else(|| {
+            BackendError::new(
+                BackendErrorKind::Submission,
+                format!(
+                    "submission `{}`: there is no program `{}` to run",
+                    submission.name, argv[0]
+                ),
+            )
+            .with_advice("check `command`: a name is looked up on PATH, a path starts at `workdir`")
+        })?;
+        Ok(Runnable {
+            submission: submission.clone(),
+            reference: program.to_string_lossy().into_owned(),
+            fingerprint: format!("{argv:?} in {}", workdir.display()),
+            loaded_here: false,
+        })
+    }
+
+    async fn infer(
+        &self,
+        runnable: &Runnable,
+        request: &InteractionRequest<'_>,
+    ) -> Result<Execution, BackendError> {
+        let submission = &runnable.submission;
+        let (argv, workdir) = command_of(submission)?;
+        let places = Placeholders {
+            inputs: request.inputs,
+            outputs: request.outputs,
+            case: request.case,
+        };
+        let command = ChildCommand {
+            program: PathBuf::from(&runnable.reference),
+            arguments: argv[1..]
+                .iter()
+                .map(|argument| places.fill(argument))
+                .collect(),
+            workdir,
+            environment: self.environment(submission, &places),
+        };
+        child::run(&command, request, StrayScope::enter()).await
+    }
+
+    async fn release(&self, _runnable: Runnable) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+fn command_of(submission: &Submission) -> Result<(&[String], &Path), BackendError> {
+    match &submission.source {
+        SubmissionSource::Command { argv, workdir } if !argv.is_empty() => Ok((argv, workdir)),
+        SubmissionSource::Command { .. } => Err(BackendError::new(
+            BackendErrorKind::Submission,
+            format!("submission `{}`: its command is empty", submission.name),
+        )
+        .with_advice(
+            "give the program and its arguments, as in command = [\"python3\", \"predict.py\"]",
+        )),
+        SubmissionSource::Archive { .. } | SubmissionSource::Image { .. } => {
+            Err(BackendError::new(
+                BackendErrorKind::Submission,
+                format!(
+                    "submission `{}` is a container image, which the process backend can't run",
+                    submission.name
+                ),
+            )
+            .with_advice(
+                "choose kind = \"docker\" or \"podman\", or give the submission a `command`",
+            ))
+        }
+    }
+}
+
+/// The program as an absolute path: a bare name is looked up on PATH, a path starts at `workdir`.
+fn find_program(program: &str, workdir: &Path) -> Option<PathBuf> {
+    which::which_in(program, std::env::var_os("PATH"), workdir).ok()
+}

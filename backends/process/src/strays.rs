@@ -1,0 +1,156 @@
+//! Finding the processes that left a submission's process group.
+//!
+//! A submission that forks twice or calls `setsid` escapes from its group. Two nets catch it.
+//! This process is made a *subreaper*, so that an orphan becomes its child instead of init's; and
+//! every submission carries a token in its environment, which its descendants inherit.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use procfs::process::Process;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+/// The environment variable with the token.
+pub(crate) const TOKEN_VARIABLE: &str = "SEGARENA_INTERACTION";
+
+/// More rounds of killing than a chain of forks survives; a bound all the same.
+const ROUNDS: usize = 200;
+
+/// One interaction under watch; dropped, it kills whatever the interaction left behind.
+#[derive(Debug)]
+pub(crate) struct StrayScope {
+    token: String,
+}
+
+impl StrayScope {
+    /// Begins to watch one interaction.
+    pub(crate) fn enter() -> Self {
+        // Without a subreaper (an old kernel) orphans with the token are still found.
+        if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+            tracing::debug!(%error, "cannot become a subreaper");
+        }
+        let mut watch = watch();
+        if watch.running == 0 {
+            watch.known = children().map(|process| process.pid).collect();
+        }
+        watch.running += 1;
+        let number = NEXT_TOKEN.fetch_add(1, Ordering::Relaxed);
+        Self {
+            token: format!("{}-{number}-{:08x}", std::process::id(), start_of_self()),
+        }
+    }
+
+    /// The value for [`TOKEN_VARIABLE`].
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Names the submission's own process, which is no stray.
+    pub(crate) fn know(&self, pid: u32) {
+        watch().known.insert(pid as i32);
+    }
+
+    /// Kills every stray of this interaction, until none is found any more (a stray may fork
+    /// while it is being killed, so one look is not enough). Returns how many were killed.
+    pub(crate) fn kill_strays(&self) -> usize {
+        let mut killed = BTreeSet::new();
+        for round in 0..ROUNDS {
+            let strays = self.strays();
+            if strays.is_empty() {
+                break;
+            }
+            if round > 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            killed.extend(strays.into_iter().filter(|&pid| kill_and_reap(pid)));
+        }
+        killed.len()
+    }
+
+    fn strays(&self) -> BTreeSet<i32> {
+        let marked = all_processes().filter(|process| self.marks(process));
+        let mut found: BTreeSet<i32> = marked.map(|process| process.pid).collect();
+        let watch = watch();
+        // An orphan that cleared its environment can be told from a neighbour's only while there
+        // is no neighbour, and from a child that somebody else in this process started because
+        // that one stays in our process group.
+        if watch.running == 1 {
+            let orphans = children().filter(|process| !watch.known.contains(&process.pid));
+            found.extend(orphans.filter(left_our_group).map(|process| process.pid));
+        }
+        found
+    }
+
+    fn marks(&self, process: &Process) -> bool {
+        process.environ().is_ok_and(|environment| {
+            environment
+                .get(OsStr::new(TOKEN_VARIABLE))
+                .is_some_and(|value| *value == *self.token)
+        })
+    }
+}
+
+impl Drop for StrayScope {
+    fn drop(&mut self) {
+        self.kill_strays();
+        watch().running -= 1;
+    }
+}
+
+/// What this process knows of its children, whichever backend value runs them: orphans come to
+/// the process, not to a backend.
+#[derive(Debug)]
+struct Watch {
+    /// Interactions under way.
+    running: usize,
+    /// The children that existed when the first of them began, and the submissions themselves.
+    known: BTreeSet<i32>,
+}
+
+static WATCH: Mutex<Watch> = Mutex::new(Watch {
+    running: 0,
+    known: BTreeSet::new(),
+});
+static NEXT_TOKEN: AtomicU64 = AtomicU64::new(0);
+
+fn watch() -> MutexGuard<'static, Watch> {
+    WATCH.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn all_processes() -> impl Iterator<Item = Process> {
+    let own = std::process::id() as i32;
+    let processes = procfs::process::all_processes()
+        .into_iter()
+        .flatten()
+        .flatten();
+    processes.filter(move |process| process.pid != own)
+}
+
+fn children() -> impl Iterator<Item = Process> {
+    let own = std::process::id() as i32;
+    all_processes().filter(move |process| process.stat().is_ok_and(|stat| stat.ppid == own))
+}
+
+fn left_our_group(process: &Process) -> bool {
+    let own = rustix::process::getpgrp().as_raw_nonzero().get();
+    process.stat().is_ok_and(|stat| stat.pgrp != own)
+}
+
+fn start_of_self() -> u64 {
+    Process::myself()
+        .and_then(|process| process.stat())
+        .map_or(0, |stat| stat.starttime)
+}
+
+fn kill_and_reap(pid: i32) -> bool {
+    let Some(pid) = Pid::from_raw(pid) else {
+        return false;
+    };
+    let killed = kill_process(pid, Signal::KILL).is_ok();
+    // Reaps it if it is our child by now; one that is not is reaped by its own parent.
+    let _ = waitpid(Some(pid), WaitOptions::NOHANG);
+    killed
+}
