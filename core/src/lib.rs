@@ -13,4 +13,6 @@
 
 pub mod backend;
 pub mod clicks;
+pub mod npz;
+pub mod prompt;
 pub mod volume;

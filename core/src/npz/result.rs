@@ -1,0 +1,227 @@
+//! `OUT/TEAM/CASE.npz`: every interaction's prediction, as one file that is whole or not there.
+
+use std::fs::{File, Permissions};
+use std::io::{self, BufWriter};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array3, ArrayView3};
+use tempfile::NamedTempFile;
+
+use super::archive::{Archive, MemberReader};
+use super::dtype::Dtype;
+use super::error::{Flaw, NpzError};
+use super::folder::open_own;
+use super::header::{ArrayHeader, Elements};
+use super::writer::NpzWriter;
+
+const ALL_SEGS: &str = "all_segs";
+const SEGS: &str = "segs";
+
+/// Writes the predictions of one case as they come: `all_segs`, shape (interactions, z, y, x), and
+/// at the end `segs`, the last of them. Both uint8.
+///
+/// The file has a temporary name until [`Self::finish`]; a writer that is dropped before leaves
+/// nothing. Memory is a buffer.
+pub struct ResultWriter {
+    path: PathBuf,
+    shape: [usize; 3],
+    interactions: usize,
+    pushed: usize,
+    npz: NpzWriter<BufWriter<NamedTempFile>>,
+}
+
+impl ResultWriter {
+    /// Starts the file that will be at `path`, for so many interactions of a case of this shape.
+    ///
+    /// # Errors
+    /// If the file cannot be created beside `path`.
+    pub fn create(path: &Path, shape: [usize; 3], interactions: usize) -> Result<Self, NpzError> {
+        let fail = |flaw| NpzError::new(path, flaw);
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let file = tempfile::Builder::new()
+            .prefix(".segarena-")
+            .suffix(".part")
+            .permissions(Permissions::from_mode(0o644))
+            .tempfile_in(folder.unwrap_or(Path::new(".")))
+            .map_err(Flaw::io("it cannot be created"))
+            .map_err(fail)?;
+        let mut npz = NpzWriter::new(BufWriter::with_capacity(256 * 1024, file));
+        let [depth, height, width] = shape;
+        let all = [interactions, depth, height, width];
+        let size = all
+            .iter()
+            .fold(1, |product: u64, &axis| product.saturating_mul(axis as u64));
+        npz.start(ALL_SEGS, &Dtype::U8.descriptor(), &all, size)
+            .map_err(fail)?;
+        Ok(Self {
+            path: path.to_owned(),
+            shape,
+            interactions,
+            pushed: 0,
+            npz,
+        })
+    }
+
+    /// Adds the prediction of the next interaction.
+    ///
+    /// # Errors
+    /// If it has another shape, there are more than were announced, or writing fails.
+    pub fn push(&mut self, prediction: ArrayView3<'_, u8>) -> Result<(), NpzError> {
+        self.try_push(prediction)
+            .map_err(|flaw| NpzError::new(&self.path, flaw))
+    }
+
+    fn try_push(&mut self, prediction: ArrayView3<'_, u8>) -> Result<(), Flaw> {
+        if self.pushed == self.interactions {
+            return Err(unwritable(
+                ALL_SEGS,
+                format!("only {} were announced", self.interactions),
+            ));
+        }
+        self.check(ALL_SEGS, prediction)?;
+        self.pushed += 1;
+        match prediction.as_slice() {
+            Some(bytes) => self.npz.write(bytes),
+            None => prediction
+                .outer_iter()
+                .try_for_each(|slice| self.npz.write(&slice.iter().copied().collect::<Vec<_>>())),
+        }
+    }
+
+    /// Adds `segs` and puts the file in place, on the disk to stay.
+    ///
+    /// # Errors
+    /// If fewer predictions were pushed than announced, `last` has another shape, or writing
+    /// fails. Nothing is left behind then.
+    pub fn finish(mut self, last: ArrayView3<'_, u8>) -> Result<(), NpzError> {
+        let path = std::mem::take(&mut self.path);
+        self.try_finish(&path, last)
+            .map_err(|flaw| NpzError::new(&path, flaw))
+    }
+
+    fn try_finish(mut self, path: &Path, last: ArrayView3<'_, u8>) -> Result<(), Flaw> {
+        if self.pushed != self.interactions {
+            let reason = format!("{} of {} predictions came", self.pushed, self.interactions);
+            return Err(unwritable(ALL_SEGS, reason));
+        }
+        self.check(SEGS, last)?;
+        self.npz.array(SEGS, last)?;
+        let doing = || Flaw::io("it cannot be written");
+        let file = self
+            .npz
+            .finish()?
+            .into_inner()
+            .map_err(|error| doing()(error.into_error()))?;
+        file.as_file().sync_all().map_err(doing())?;
+        file.persist(path).map_err(|error| doing()(error.error))?;
+        sync_folder_of(path).map_err(doing())
+    }
+
+    fn check(&self, key: &str, prediction: ArrayView3<'_, u8>) -> Result<(), Flaw> {
+        if prediction.shape() == self.shape {
+            return Ok(());
+        }
+        Err(Flaw::Shape {
+            key: key.to_owned(),
+            found: prediction.shape().to_vec(),
+            wanted: format!("be the case's, {}", super::error::tuple(&self.shape)),
+        })
+    }
+}
+
+/// Makes a rename last: the folder's entry is on the disk.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn unwritable(key: &str, reason: String) -> Flaw {
+    Flaw::Unwritable {
+        key: key.to_owned(),
+        reason,
+    }
+}
+
+/// Opens the predictions saved in a result file, to be read one interaction at a time.
+///
+/// # Errors
+/// If the file is no readable `.npz`, or its `all_segs` is not a 4-D uint8 array.
+pub fn read_saved_segs(path: &Path) -> Result<SavedSegs, NpzError> {
+    let open = || {
+        let archive = Archive::open(open_own(path)?)?;
+        let mut reader = archive.reader(archive.require(ALL_SEGS)?)?;
+        let header = ArrayHeader::read(&mut reader)?;
+        header.numeric(&reader, "uint8")?;
+        match (&header.elements, header.shape.as_slice(), header.fortran) {
+            (Elements::Numeric(Dtype::U8), &[count, depth, height, width], false) => {
+                Ok(SavedSegs {
+                    path: path.to_owned(),
+                    reader: Some(reader),
+                    left: count,
+                    shape: [depth, height, width],
+                })
+            }
+            _ => Err(Flaw::header(
+                ALL_SEGS,
+                "it must be a uint8 array of shape (interactions, z, y, x) in C order",
+            )),
+        }
+    };
+    open().map_err(|flaw| NpzError::new(path, flaw))
+}
+
+/// The saved predictions of a case, in the order of the interactions.
+pub struct SavedSegs {
+    path: PathBuf,
+    reader: Option<MemberReader>,
+    left: usize,
+    shape: [usize; 3],
+}
+
+impl SavedSegs {
+    /// The shape of each, (z, y, x).
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// How many are still to come.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    fn read_one(&mut self) -> Result<Array3<u8>, Flaw> {
+        let broken = || Flaw::unreadable(ALL_SEGS, "it could not be read before");
+        let mut reader = self.reader.take().ok_or_else(broken)?;
+        let mut bytes = vec![0; self.shape.iter().product()];
+        reader.fill(&mut bytes)?;
+        self.left -= 1;
+        if self.left == 0 {
+            reader.finish()?;
+        } else {
+            self.reader = Some(reader);
+        }
+        Array3::from_shape_vec(self.shape, bytes).map_err(|_| broken())
+    }
+}
+
+impl Iterator for SavedSegs {
+    type Item = Result<Array3<u8>, NpzError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let read = self
+            .read_one()
+            .map_err(|flaw| NpzError::new(&self.path, flaw));
+        if read.is_err() {
+            self.left = 0;
+        }
+        Some(read)
+    }
+}
