@@ -12,14 +12,15 @@ use super::pickle::PickleError;
 #[error("{}: {flaw}", path.display())]
 pub struct NpzError {
     path: PathBuf,
-    flaw: Flaw,
+    // Boxed, so that a `Result` of something small stays small.
+    flaw: Box<Flaw>,
 }
 
 impl NpzError {
     pub(crate) fn new(path: &Path, flaw: impl Into<Flaw>) -> Self {
         Self {
             path: path.to_owned(),
-            flaw: flaw.into(),
+            flaw: Box::new(flaw.into()),
         }
     }
 

@@ -223,7 +223,7 @@ fn read_boxes(archive: &Archive) -> Result<Boxes, Flaw> {
 }
 
 /// A pickled array of objects. The pickle itself says its shape; the header's is not asked.
-fn read_objects(archive: &Archive, member: &Member) -> Result<ObjectArray, Flaw> {
+pub(super) fn read_objects(archive: &Archive, member: &Member) -> Result<ObjectArray, Flaw> {
     let mut reader = archive.reader(member)?;
     ArrayHeader::read(&mut reader)?;
     let key = member.key().to_owned();

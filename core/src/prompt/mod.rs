@@ -5,9 +5,13 @@
 //! prediction. Members of the image file are copied compressed as they are. The ground truth is
 //! in neither.
 
+mod bounds;
 mod history;
+mod input;
 
+pub use bounds::BoundingBox;
 pub use history::{ClickHistory, LabelClicks};
+pub use input::{InputError, ModelInput};
 
 use std::ffi::OsStr;
 use std::fs::File;

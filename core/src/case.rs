@@ -1,0 +1,267 @@
+//! The data set: cases on disk, and one case in memory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::npz::{self, Image, NpzError};
+use crate::volume::{LabelKeys, LabelVolume};
+
+/// Why a data set or a case of it cannot be evaluated.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaseError {
+    /// A folder cannot be listed.
+    #[error("cannot read the {role} folder {}: {source} (check the path)", path.display())]
+    Folder {
+        /// `images` or `ground truth`.
+        role: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// There is nothing to evaluate.
+    #[error("no case in {}: it has no file ending in .npz", path.display())]
+    NoCases {
+        /// The images folder.
+        path: PathBuf,
+    },
+    /// A case was asked for that is not there.
+    #[error("no case `{name}` in {} (it has {known})", path.display())]
+    NoSuchCase {
+        /// The name asked for.
+        name: String,
+        /// The images folder.
+        path: PathBuf,
+        /// Some of the names there are.
+        known: String,
+    },
+    /// A file's name is not readable text.
+    #[error("the file name {} is not UTF-8: rename it", path.display())]
+    Name {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A case has no ground truth.
+    #[error(
+        "case {case}: there is no ground truth {} (add it, or leave the case out with --case)",
+        path.display()
+    )]
+    NoGroundTruth {
+        /// The case.
+        case: String,
+        /// The file that should be there.
+        path: PathBuf,
+    },
+    /// Image and ground truth differ in shape.
+    #[error(
+        "case {case}: the ground truth {} has shape {truth:?}, but the image has {image:?}",
+        path.display()
+    )]
+    Shape {
+        /// The case.
+        case: String,
+        /// The ground truth's file.
+        path: PathBuf,
+        /// Its shape.
+        truth: [usize; 3],
+        /// The image's shape.
+        image: [usize; 3],
+    },
+    /// One of the case's files is not as it should be.
+    #[error("case {case}: {source}")]
+    File {
+        /// The case.
+        case: String,
+        /// What is wrong with the file.
+        source: NpzError,
+    },
+}
+
+/// Where a case's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CaseFiles {
+    /// The case's file name, `CASE.npz`.
+    pub name: String,
+    /// The image.
+    pub image: PathBuf,
+    /// The file with the ground truth: another one, or the image itself.
+    pub ground_truth: PathBuf,
+}
+
+impl CaseFiles {
+    /// The case's name without `.npz`.
+    pub fn stem(&self) -> &str {
+        self.name.strip_suffix(".npz").unwrap_or(&self.name)
+    }
+}
+
+/// Which cases of a folder are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CaseChoice {
+    /// Only these, with or without `.npz`; empty: all.
+    pub names: Vec<String>,
+    /// Only so many of them, in order.
+    pub first: Option<usize>,
+}
+
+/// Lists the cases of `images` in the order of their names, with their ground truth from the
+/// `ground_truth` folder or, without one, from the images themselves.
+///
+/// # Errors
+/// When a folder cannot be read, nothing is there, a chosen case is not there, or a case has no
+/// ground truth file.
+pub fn find_cases(
+    images: &Path,
+    ground_truth: Option<&Path>,
+    choice: &CaseChoice,
+) -> Result<Vec<CaseFiles>, CaseError> {
+    let names = choose(case_names(images)?, images, choice)?;
+    if let Some(folder) = ground_truth {
+        // Says that the folder is missing, once, rather than that every file in it is.
+        list("ground truth", folder)?;
+    }
+    names
+        .into_iter()
+        .map(|name| locate(name, images, ground_truth))
+        .collect()
+}
+
+fn list(role: &'static str, path: &Path) -> Result<Vec<PathBuf>, CaseError> {
+    let folder = |source| CaseError::Folder {
+        role,
+        path: path.to_owned(),
+        source,
+    };
+    let entries = std::fs::read_dir(path).map_err(folder)?;
+    entries
+        .map(|entry| Ok(entry.map_err(folder)?.path()))
+        .collect()
+}
+
+fn case_names(images: &Path) -> Result<Vec<String>, CaseError> {
+    let mut names = Vec::new();
+    for path in list("images", images)? {
+        let name = path.file_name().unwrap_or_default();
+        // `._x.npz` and the like are droppings of other programs.
+        let is_case = path.extension().is_some_and(|extension| extension == "npz");
+        if !is_case || name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        let name = name
+            .to_str()
+            .ok_or_else(|| CaseError::Name { path: path.clone() })?;
+        names.push(name.to_owned());
+    }
+    names.sort_unstable();
+    if names.is_empty() {
+        return Err(CaseError::NoCases {
+            path: images.to_owned(),
+        });
+    }
+    Ok(names)
+}
+
+fn choose(
+    mut names: Vec<String>,
+    images: &Path,
+    choice: &CaseChoice,
+) -> Result<Vec<String>, CaseError> {
+    let file_name = |name: &String| match name.ends_with(".npz") {
+        true => name.clone(),
+        false => format!("{name}.npz"),
+    };
+    let wanted: Vec<String> = choice.names.iter().map(file_name).collect();
+    if let Some(name) = wanted.iter().find(|name| !names.contains(name)) {
+        return Err(CaseError::NoSuchCase {
+            name: name.clone(),
+            path: images.to_owned(),
+            known: some_of(&names),
+        });
+    }
+    names.retain(|name| wanted.is_empty() || wanted.contains(name));
+    names.truncate(choice.first.unwrap_or(usize::MAX));
+    Ok(names)
+}
+
+fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn locate(
+    name: String,
+    images: &Path,
+    ground_truth: Option<&Path>,
+) -> Result<CaseFiles, CaseError> {
+    let image = images.join(&name);
+    let Some(folder) = ground_truth else {
+        return Ok(CaseFiles {
+            name,
+            ground_truth: image.clone(),
+            image,
+        });
+    };
+    let path = folder.join(&name);
+    if !path.is_file() {
+        return Err(CaseError::NoGroundTruth { case: name, path });
+    }
+    Ok(CaseFiles {
+        name,
+        image,
+        ground_truth: path,
+    })
+}
+
+/// A case in memory: its image's description and its ground truth. The image's voxels stay in
+/// the file, as nothing here looks at them.
+#[derive(Debug)]
+pub struct Case {
+    /// The case's file name, `CASE.npz`.
+    pub name: String,
+    /// The image.
+    pub image: Image,
+    /// The ground truth, as keys.
+    pub truth: LabelVolume,
+    /// What the keys stand for.
+    pub keys: LabelKeys,
+}
+
+impl Case {
+    /// Reads a case and checks that image and ground truth belong together.
+    ///
+    /// # Errors
+    /// When a file is broken, lacks a member, the ground truth has no label, or shapes differ.
+    pub fn load(files: &CaseFiles) -> Result<Self, CaseError> {
+        let in_file = |source| CaseError::File {
+            case: files.name.clone(),
+            source,
+        };
+        let image = Image::open(&files.image).map_err(in_file)?;
+        let truth = npz::read_ground_truth(&files.ground_truth, "gts").map_err(in_file)?;
+        if truth.shape() != image.shape() {
+            return Err(CaseError::Shape {
+                case: files.name.clone(),
+                path: files.ground_truth.clone(),
+                truth: truth.shape(),
+                image: image.shape(),
+            });
+        }
+        let (truth, keys) = truth.into_volume(image.spacing());
+        Ok(Self {
+            name: files.name.clone(),
+            image,
+            truth,
+            keys,
+        })
+    }
+}

@@ -1,0 +1,146 @@
+//! What happens during a run, told to whoever wants to show or store it.
+//!
+//! The run never talks to a terminal; it emits these events, and observers consume them.
+
+use serde::Serialize;
+
+use crate::record::{CaseRecord, InteractionRecord};
+
+/// Something that happened. As JSON, `event` says what.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// The run begins: everything was checked.
+    RunStarted {
+        /// The run's unique id.
+        run_id: String,
+        /// The submissions' names in order.
+        submissions: Vec<String>,
+        /// The cases' file names in order.
+        cases: Vec<String>,
+        /// Interactions of each case.
+        interactions: usize,
+    },
+    /// A submission is being made runnable.
+    SubmissionPreparing {
+        /// The submission.
+        submission: String,
+    },
+    /// How far something long is, such as loading an archive.
+    PreparationProgress {
+        /// The submission.
+        submission: String,
+        /// What is being done.
+        what: String,
+        /// Bytes dealt with.
+        done: u64,
+        /// Out of so many, where known.
+        total: Option<u64>,
+    },
+    /// A remark worth keeping.
+    Note {
+        /// What it concerns, usually a submission.
+        subject: String,
+        /// The remark.
+        text: String,
+    },
+    /// A submission is ready to run; some of its cases may be done already.
+    SubmissionStarted {
+        /// The submission.
+        submission: String,
+        /// Cases that an earlier run finished.
+        finished_before: usize,
+    },
+    /// A case begins.
+    CaseStarted {
+        /// The submission.
+        submission: String,
+        /// The case.
+        case: String,
+    },
+    /// The submission is being run.
+    InteractionRunning {
+        /// The submission.
+        submission: String,
+        /// The case.
+        case: String,
+        /// The interaction, from 1.
+        index: usize,
+    },
+    /// The prediction is being scored.
+    InteractionScoring {
+        /// The submission.
+        submission: String,
+        /// The case.
+        case: String,
+        /// The interaction, from 1.
+        index: usize,
+    },
+    /// An interaction is over and scored.
+    InteractionFinished {
+        /// The submission.
+        submission: String,
+        /// The case.
+        case: String,
+        /// All about it.
+        record: InteractionRecord,
+    },
+    /// A case is over and its files are written.
+    CaseFinished {
+        /// The submission.
+        submission: String,
+        /// All about it.
+        record: CaseRecord,
+    },
+    /// An engine failed and will be tried again.
+    EngineRetry {
+        /// What it said.
+        error: String,
+        /// The coming attempt, from 2.
+        attempt: usize,
+        /// How long until then, in seconds.
+        after_seconds: f64,
+    },
+    /// A submission could not be made runnable.
+    SubmissionFailed {
+        /// The submission.
+        submission: String,
+        /// Why.
+        error: String,
+    },
+    /// All cases of a submission are done.
+    SubmissionFinished {
+        /// The submission.
+        submission: String,
+    },
+    /// The run is over.
+    RunFinished {
+        /// Whether it was interrupted.
+        interrupted: bool,
+    },
+}
+
+/// Hears of every event, from whichever task it happens in.
+pub trait Observer: Send + Sync {
+    /// Something happened. Must not block for long: a case waits meanwhile.
+    fn notice(&self, event: &Event);
+}
+
+/// Hears nothing.
+pub struct NoObserver;
+
+impl Observer for NoObserver {
+    fn notice(&self, _: &Event) {}
+}
+
+/// Passes every event on to several observers in order.
+pub struct Observers(pub Vec<Box<dyn Observer>>);
+
+impl Observer for Observers {
+    fn notice(&self, event: &Event) {
+        for observer in &self.0 {
+            observer.notice(event);
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Writing an `.npz` file, whole or not at all.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use ndarray::{ArrayBase, ArrayView3, Data, Dimension, arr1};
+use tempfile::NamedTempFile;
+
+use super::error::{Flaw, NpzError};
+use super::pickle::ObjectArray;
+use super::writer::{NpzWriter, Writable};
+
+/// An `.npz` file being written: members are added one by one, and the file appears under its
+/// name when it is [finished](Self::finish).
+pub struct NpzFile {
+    path: PathBuf,
+    temporary: NamedTempFile,
+    writer: NpzWriter<BufWriter<File>>,
+}
+
+impl NpzFile {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// If its folder does not take it.
+    pub fn create(path: &Path) -> Result<Self, NpzError> {
+        let begin = || -> std::io::Result<_> {
+            let folder = path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            let temporary = tempfile::Builder::new()
+                .prefix(".segarena-")
+                .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+            let writer = NpzWriter::new(BufWriter::new(temporary.reopen()?));
+            Ok((temporary, writer))
+        };
+        let (temporary, writer) = begin().map_err(|source| io_error(path, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            temporary,
+            writer,
+        })
+    }
+
+    /// Adds an array of numbers.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn array<S, D>(&mut self, key: &str, array: &ArrayBase<S, D>) -> Result<(), NpzError>
+    where
+        S: Data<Elem: Writable>,
+        D: Dimension,
+    {
+        self.writer
+            .array(key, array.view())
+            .map_err(|flaw| NpzError::new(&self.path, flaw))
+    }
+
+    /// Adds an array of Python objects.
+    ///
+    /// # Errors
+    /// If they are nested too deeply or writing fails.
+    pub fn objects(&mut self, key: &str, array: &ObjectArray) -> Result<(), NpzError> {
+        self.writer
+            .objects(key, array)
+            .map_err(|flaw| NpzError::new(&self.path, flaw))
+    }
+
+    /// Puts the file under its name.
+    ///
+    /// # Errors
+    /// If writing fails; there is then no file of this name, or the one there was.
+    pub fn finish(self) -> Result<(), NpzError> {
+        let buffered = self
+            .writer
+            .finish()
+            .map_err(|flaw| NpzError::new(&self.path, flaw))?;
+        let place = || -> std::io::Result<()> {
+            use std::os::unix::fs::PermissionsExt;
+            let mut file = buffered
+                .into_inner()
+                .map_err(std::io::IntoInnerError::into_error)?;
+            file.flush()?;
+            file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            self.temporary.persist(&self.path)?;
+            Ok(())
+        };
+        place().map_err(|source| io_error(&self.path, source))
+    }
+}
+
+fn io_error(path: &Path, source: std::io::Error) -> NpzError {
+    NpzError::new(
+        path,
+        Flaw::Io {
+            doing: "it cannot be written",
+            source,
+        },
+    )
+}
+
+/// Writes an image file: `imgs`, `spacing` and, where there are any, `boxes`.
+///
+/// # Errors
+/// If writing fails.
+pub fn write_image(
+    path: &Path,
+    image: ArrayView3<'_, u8>,
+    spacing: [f64; 3],
+    boxes: Option<&ObjectArray>,
+) -> Result<(), NpzError> {
+    let mut file = NpzFile::create(path)?;
+    file.array("imgs", &image)?;
+    file.array("spacing", &arr1(&spacing))?;
+    if let Some(boxes) = boxes {
+        file.objects("boxes", boxes)?;
+    }
+    file.finish()
+}
+
+/// Writes a file with one volume: `gts` for a ground truth, `segs` for a prediction.
+///
+/// # Errors
+/// If writing fails.
+pub fn write_volume(path: &Path, key: &str, volume: ArrayView3<'_, u8>) -> Result<(), NpzError> {
+    let mut file = NpzFile::create(path)?;
+    file.array(key, &volume)?;
+    file.finish()
+}

@@ -1,0 +1,308 @@
+//! What is known of an evaluated case: the content of `CASE.json` and of a row of the CSV.
+
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{Ending, Phase};
+use crate::clicks::{Click, ClickKind};
+use crate::protocol::OverTime;
+use crate::score::{LabelScore, Scores, area_under_curve};
+use crate::volume::Voxel;
+
+/// What the submission was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prompt {
+    /// The image and its bounding boxes.
+    Box,
+    /// All clicks so far and the previous prediction.
+    Clicks,
+}
+
+/// A click as it is recorded: `kind` and `at` are null where the label was perfect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClickRecord {
+    /// The label it is for.
+    pub label: i64,
+    /// Foreground, background, or none.
+    pub kind: Option<ClickKind>,
+    /// The voxel `[z, y, x]`, or none.
+    pub at: Option<Voxel>,
+}
+
+impl ClickRecord {
+    /// The record of this label's click, or of there being none.
+    pub fn new(label: i64, click: Option<Click>) -> Self {
+        Self {
+            label,
+            kind: click.map(|click| click.kind),
+            at: click.map(|click| click.at),
+        }
+    }
+}
+
+/// How an interaction came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The submission ended well and its prediction is readable.
+    Ok {
+        /// Always 0.
+        exit_code: i32,
+    },
+    /// There was no box to give, so nothing was run.
+    Skipped,
+    /// The submission ended with another status than 0.
+    Exit {
+        /// The status; 128 + the signal's number where a signal ended it.
+        exit_code: i32,
+        /// The signal, where one ended it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        signal: Option<i32>,
+    },
+    /// It was killed at the time limit of an interaction.
+    TimedOut,
+    /// It was killed for its use of memory.
+    OutOfMemory {
+        /// The exit status, where there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exit_code: Option<i32>,
+    },
+    /// It ended well without ever having written a prediction.
+    NoOutput {
+        /// Always 0.
+        exit_code: i32,
+    },
+    /// It ended well but its prediction can't be used.
+    BadOutput {
+        /// Always 0.
+        exit_code: i32,
+        /// What is wrong with the prediction.
+        reason: String,
+    },
+}
+
+impl Outcome {
+    /// The outcome of a run that did not end with status 0; `None` for one that did, whose
+    /// outcome depends on what it wrote, and for one that was cancelled, which has none.
+    pub fn of_failure(ending: &Ending) -> Option<Self> {
+        match *ending {
+            Ending::Exited { code: 0 } | Ending::Cancelled => None,
+            Ending::Exited { code } => Some(Self::Exit {
+                exit_code: code,
+                signal: None,
+            }),
+            Ending::Signalled { signal } => Some(Self::Exit {
+                exit_code: 128 + signal,
+                signal: Some(signal),
+            }),
+            Ending::TimedOut => Some(Self::TimedOut),
+            Ending::OutOfMemory { code } => Some(Self::OutOfMemory { exit_code: code }),
+        }
+    }
+
+    /// Whether the submission failed at this interaction.
+    pub fn is_failure(&self) -> bool {
+        !matches!(self, Self::Ok { .. } | Self::Skipped)
+    }
+
+    /// The outcome's name, as in the record.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Ok { .. } => "ok",
+            Self::Skipped => "skipped",
+            Self::Exit { .. } => "exit",
+            Self::TimedOut => "timed_out",
+            Self::OutOfMemory { .. } => "out_of_memory",
+            Self::NoOutput { .. } => "no_output",
+            Self::BadOutput { .. } => "bad_output",
+        }
+    }
+
+    /// The outcome in a few words for a person.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Ok { .. } => "ok".to_owned(),
+            Self::Skipped => "skipped: the image has no boxes".to_owned(),
+            Self::Exit {
+                signal: Some(signal),
+                ..
+            } => format!("ended by signal {signal}"),
+            Self::Exit { exit_code, .. } => format!("exit status {exit_code}"),
+            Self::TimedOut => "killed at the time limit of an interaction".to_owned(),
+            Self::OutOfMemory { .. } => "out of memory".to_owned(),
+            Self::NoOutput { .. } => "wrote no prediction".to_owned(),
+            Self::BadOutput { reason, .. } => format!("unusable prediction: {reason}"),
+        }
+    }
+}
+
+/// One interaction of a case.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InteractionRecord {
+    /// From 1.
+    pub index: usize,
+    /// What was given.
+    pub prompt: Prompt,
+    /// The clicks added at this interaction, one entry per label.
+    pub clicks: Vec<ClickRecord>,
+    /// How it came out.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// The submission's running time: create to exit.
+    pub seconds: f64,
+    /// Mean DSC over the labels.
+    pub dsc: f64,
+    /// Mean NSD over the labels.
+    pub nsd: f64,
+    /// The scores of each label.
+    pub labels: Vec<LabelScore>,
+    /// Parts of the running time, and work around it, where the backend tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<Phase>,
+    /// The most memory used, in bytes, where the backend tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
+    /// The end of stderr or, where that is empty, of stdout.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub log_tail: String,
+    /// The end of stdout.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdout_tail: String,
+    /// The end of stderr.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr_tail: String,
+    /// The file with all of the output, relative to the submission's folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// What else is worth knowing, such as values that did not fit a byte.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
+}
+
+impl InteractionRecord {
+    /// The record of a box interaction on an image without boxes: nothing ran, scores are 0.
+    pub fn skipped(labels: &[i64]) -> Self {
+        Self {
+            index: 1,
+            prompt: Prompt::Box,
+            clicks: Vec::new(),
+            outcome: Outcome::Skipped,
+            seconds: 0.0,
+            dsc: 0.0,
+            nsd: 0.0,
+            labels: labels
+                .iter()
+                .map(|&label| LabelScore {
+                    label,
+                    dsc: 0.0,
+                    nsd: 0.0,
+                })
+                .collect(),
+            phases: Vec::new(),
+            peak_memory: None,
+            log_tail: String::new(),
+            stdout_tail: String::new(),
+            stderr_tail: String::new(),
+            log: None,
+            remarks: Vec::new(),
+        }
+    }
+
+    fn set_scores(&mut self, scores: Scores) {
+        self.dsc = scores.dsc;
+        self.nsd = scores.nsd;
+        self.labels = scores.labels;
+    }
+}
+
+/// Everything known of one case of one submission.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CaseRecord {
+    /// The version of this record's form, [`CaseRecord::SCHEMA`].
+    pub schema: u32,
+    /// The case's file name, `CASE.npz`.
+    pub case: String,
+    /// Its labels, ascending.
+    pub labels: Vec<i64>,
+    /// Whether the image has bounding boxes.
+    pub has_boxes: bool,
+    /// The volume's shape (z, y, x).
+    pub shape: [usize; 3],
+    /// The size of a voxel in millimetres, axes 0, 1, 2.
+    pub spacing: [f64; 3],
+    /// The interactions in order.
+    pub interactions: Vec<InteractionRecord>,
+    /// Running times of all interactions added up, in seconds.
+    pub total_seconds: f64,
+    /// The time limit, in seconds.
+    pub seconds_allowed: f64,
+    /// Whether the total is over the limit.
+    pub over_time: bool,
+    /// Whether that cost the case its scores.
+    pub zeroed: bool,
+    /// How many cases ran side by side, which disturbs running times when it is not 1.
+    pub jobs: usize,
+}
+
+impl CaseRecord {
+    /// The version of the form of `CASE.json`.
+    pub const SCHEMA: u32 = 1;
+
+    /// Adds up the running times, holds them against the limit, and sets all scores to 0 where
+    /// the protocol says so.
+    pub fn apply_time_limit(&mut self, allowed: f64, policy: OverTime) {
+        self.total_seconds = self.interactions.iter().map(|i| i.seconds).sum();
+        self.seconds_allowed = allowed;
+        self.over_time = self.total_seconds > allowed;
+        self.zeroed = self.over_time && policy == OverTime::Zero;
+        if self.zeroed {
+            for interaction in &mut self.interactions {
+                let zeros = self.labels.iter().map(|&label| LabelScore {
+                    label,
+                    dsc: 0.0,
+                    nsd: 0.0,
+                });
+                interaction.set_scores(Scores {
+                    dsc: 0.0,
+                    nsd: 0.0,
+                    labels: zeros.collect(),
+                });
+            }
+        }
+    }
+
+    /// Area under the DSC over the click interactions: trapezoids of unit width.
+    pub fn dsc_auc(&self) -> f64 {
+        area_under_curve(&self.click_scores(|interaction| interaction.dsc))
+    }
+
+    /// Area under the NSD over the click interactions: trapezoids of unit width.
+    pub fn nsd_auc(&self) -> f64 {
+        area_under_curve(&self.click_scores(|interaction| interaction.nsd))
+    }
+
+    /// DSC of the last interaction.
+    pub fn dsc_final(&self) -> f64 {
+        self.interactions
+            .last()
+            .map_or(0.0, |interaction| interaction.dsc)
+    }
+
+    /// NSD of the last interaction.
+    pub fn nsd_final(&self) -> f64 {
+        self.interactions
+            .last()
+            .map_or(0.0, |interaction| interaction.nsd)
+    }
+
+    /// Whether the submission failed at some interaction.
+    pub fn has_failure(&self) -> bool {
+        self.interactions
+            .iter()
+            .any(|interaction| interaction.outcome.is_failure())
+    }
+
+    fn click_scores(&self, score: impl Fn(&InteractionRecord) -> f64) -> Vec<f64> {
+        self.interactions.iter().skip(1).map(score).collect()
+    }
+}

@@ -1,0 +1,141 @@
+//! What an evaluation leaves on disk. Every file appears whole or not at all.
+
+mod table;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+pub use table::{metrics_table, metrics_table_columns};
+
+/// A result that could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {source} (check that its folder can be written and has space left)", path.display())]
+pub struct WriteError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// Writes a file under a temporary name beside `path`, flushes it to the disk and renames it.
+///
+/// # Errors
+/// Those of any of these steps; `path` is then as it was before.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let write = || -> io::Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut file = tempfile::Builder::new()
+            .prefix(".segarena-")
+            .tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        make_readable(file.as_file())?;
+        file.persist(path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|source| WriteError {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Temporary files are private to their owner; results are for everybody the umask would let in.
+fn make_readable(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+/// Writes a record as indented JSON with a final newline.
+///
+/// # Errors
+/// Those of [`write_whole`].
+pub fn write_json(path: &Path, record: &impl Serialize) -> Result<(), WriteError> {
+    let mut bytes = serde_json::to_vec_pretty(record).map_err(|error| WriteError {
+        path: path.to_owned(),
+        source: io::Error::other(error),
+    })?;
+    bytes.push(b'\n');
+    write_whole(path, &bytes)
+}
+
+/// Creates a folder and its parents.
+///
+/// # Errors
+/// When it can't be made.
+pub fn create_folder(path: &Path) -> Result<(), WriteError> {
+    std::fs::create_dir_all(path).map_err(|source| WriteError {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// The files of one submission in the output folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubmissionFiles {
+    team: String,
+    folder: PathBuf,
+}
+
+impl SubmissionFiles {
+    /// Those of `team` in `output`.
+    pub fn new(output: &Path, team: &str) -> Self {
+        Self {
+            team: team.to_owned(),
+            folder: output.join(team),
+        }
+    }
+
+    /// `OUT/TEAM`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// `OUT/TEAM/TEAM_metrics.csv`.
+    pub fn table(&self) -> PathBuf {
+        self.folder.join(format!("{}_metrics.csv", self.team))
+    }
+
+    /// `OUT/TEAM/CASE.npz`: the predictions.
+    pub fn predictions(&self, case_stem: &str) -> PathBuf {
+        self.folder.join(format!("{case_stem}.npz"))
+    }
+
+    /// `OUT/TEAM/CASE.json`: all that is known of the case.
+    pub fn record(&self, case_stem: &str) -> PathBuf {
+        self.folder.join(format!("{case_stem}.json"))
+    }
+
+    /// `OUT/TEAM/logs`.
+    pub fn logs(&self) -> PathBuf {
+        self.folder.join("logs")
+    }
+
+    /// The log of one interaction, relative to [`Self::folder`].
+    pub fn log_name(case_stem: &str, interaction: usize) -> String {
+        format!("logs/{case_stem}.{interaction}.log")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_else_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.csv");
+        write_whole(&path, b"one").unwrap();
+        write_whole(&path, b"two").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named_in_the_error() {
+        let error = write_whole(Path::new("/nonexistent/x.csv"), b"").unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/x.csv"), "{error}");
+    }
+}

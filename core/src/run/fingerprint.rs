@@ -1,0 +1,97 @@
+//! What determines a submission's numbers, so that results of different runs are never mixed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::case::CaseFiles;
+use crate::protocol::Protocol;
+
+/// Everything that determines a submission's numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// segarena's version.
+    pub segarena: String,
+    /// The protocol's options.
+    pub protocol: Protocol,
+    /// The click policy with its options.
+    pub click_policy: String,
+    /// The backend's kind.
+    pub backend: String,
+    /// What is run, from [`Runnable::fingerprint`](crate::backend::Runnable::fingerprint).
+    pub submission: String,
+    /// The SHA-256 of each case's files.
+    pub cases: BTreeMap<String, String>,
+}
+
+impl Fingerprint {
+    /// What differs from `other`, in words; empty if results of the two can stand side by side.
+    /// A case that only one of them has is no difference.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut found = Vec::new();
+        let mut compare = |what: &str, then: &str, now: &str| {
+            if then != now {
+                found.push(format!("{what} was {then}, now it is {now}"));
+            }
+        };
+        compare("segarena's version", &self.segarena, &other.segarena);
+        let (then, now) = (fields(&self.protocol), fields(&other.protocol));
+        for (key, value) in &then {
+            compare(key, value, now.get(key).map_or("unset", String::as_str));
+        }
+        compare("the click policy", &self.click_policy, &other.click_policy);
+        compare("the backend", &self.backend, &other.backend);
+        compare("the submission", &self.submission, &other.submission);
+        for (case, hash) in &self.cases {
+            if other.cases.get(case).is_some_and(|now| now != hash) {
+                found.push(format!("the files of case {case} have changed"));
+            }
+        }
+        found
+    }
+}
+
+/// The options by name, as text.
+fn fields(protocol: &Protocol) -> BTreeMap<String, String> {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(protocol) else {
+        return BTreeMap::new();
+    };
+    fields
+        .into_iter()
+        .map(|(key, value)| (key, value.to_string()))
+        .collect()
+}
+
+/// The SHA-256 of a case's files, in hexadecimal.
+///
+/// # Errors
+/// Those of reading them.
+pub fn hash_case(files: &CaseFiles) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    add_file(&mut hash, &files.image)?;
+    if files.ground_truth != files.image {
+        add_file(&mut hash, &files.ground_truth)?;
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn add_file(hash: &mut Sha256, path: &Path) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    hash.update(file.metadata()?.len().to_le_bytes());
+    let mut piece = vec![0; 256 << 10];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(()),
+            count => hash.update(&piece[..count]),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! The journal of one submission: what has been done, in an order that survives a crash.
+//!
+//! A file of JSON lines, only ever appended to, flushed to the disk after each. A line that a
+//! crash cut short is dropped when the journal is opened again.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::fingerprint::Fingerprint;
+use crate::record::{CaseRecord, InteractionRecord};
+
+/// A line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+enum Entry {
+    /// A run begins, or goes on.
+    Begin { fingerprint: Fingerprint },
+    /// An interaction was scored.
+    Interaction {
+        case: String,
+        record: InteractionRecord,
+    },
+    /// A case is finished and its predictions are on the disk.
+    Case { record: CaseRecord },
+}
+
+/// Why a journal can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// The file can't be read or written.
+    #[error("cannot use the journal {}: {source}", path.display())]
+    Io {
+        /// The journal.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A whole line of it is not what segarena writes.
+    #[error(
+        "the journal {} can't be read at line {line}: {reason} (it is of another version or was \
+         edited; --restart begins anew)",
+        path.display()
+    )]
+    Unreadable {
+        /// The journal.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It belongs to a run that would have given other numbers.
+    #[error(
+        "{} holds the results of another configuration: {differences} (use another output folder, \
+         or --restart to discard them)",
+        path.display()
+    )]
+    Different {
+        /// The journal.
+        path: PathBuf,
+        /// What differs.
+        differences: String,
+    },
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, makes sure that what it holds belongs with `fingerprint`, and
+    /// returns it with the cases it says are finished.
+    ///
+    /// # Errors
+    /// When it can't be read or written, or holds another configuration's results.
+    pub fn open(
+        path: &Path,
+        fingerprint: &Fingerprint,
+    ) -> Result<(Self, BTreeMap<String, CaseRecord>), JournalError> {
+        let failed = |source| JournalError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        let text = match std::fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(failed(error)),
+        };
+        let whole = text
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |newline| newline + 1);
+        let finished = replay(path, &text[..whole], fingerprint)?;
+
+        let mut file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)
+            .map_err(failed)?;
+        file.set_len(whole as u64).map_err(failed)?;
+        file.seek(SeekFrom::End(0)).map_err(failed)?;
+        let mut journal = Self {
+            path: path.to_owned(),
+            file,
+        };
+        journal.append(&Entry::Begin {
+            fingerprint: fingerprint.clone(),
+        })?;
+        Ok((journal, finished))
+    }
+
+    /// Notes an interaction.
+    ///
+    /// # Errors
+    /// When the line can't be written.
+    pub fn interaction(
+        &mut self,
+        case: &str,
+        record: &InteractionRecord,
+    ) -> Result<(), JournalError> {
+        self.append(&Entry::Interaction {
+            case: case.to_owned(),
+            record: record.clone(),
+        })
+    }
+
+    /// Notes a finished case.
+    ///
+    /// # Errors
+    /// When the line can't be written.
+    pub fn case(&mut self, record: &CaseRecord) -> Result<(), JournalError> {
+        self.append(&Entry::Case {
+            record: record.clone(),
+        })
+    }
+
+    fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
+        let mut write = || -> io::Result<()> {
+            let mut line = serde_json::to_vec(entry)?;
+            line.push(b'\n');
+            self.file.write_all(&line)?;
+            self.file.sync_data()
+        };
+        write().map_err(|source| JournalError::Io {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// The cases that the journal's lines say are finished.
+fn replay(
+    path: &Path,
+    lines: &[u8],
+    fingerprint: &Fingerprint,
+) -> Result<BTreeMap<String, CaseRecord>, JournalError> {
+    let mut finished = BTreeMap::new();
+    for (index, line) in lines.split(|&byte| byte == b'\n').enumerate() {
+        if line.is_empty() {
+            continue;
+        }
+        let entry = serde_json::from_slice(line).map_err(|error| JournalError::Unreadable {
+            path: path.to_owned(),
+            line: index + 1,
+            reason: error.to_string(),
+        })?;
+        match entry {
+            Entry::Begin {
+                fingerprint: earlier,
+            } => {
+                let differences = earlier.differences(fingerprint);
+                if !differences.is_empty() {
+                    return Err(JournalError::Different {
+                        path: path.to_owned(),
+                        differences: differences.join("; "),
+                    });
+                }
+            }
+            Entry::Interaction { .. } => {}
+            Entry::Case { record } => {
+                finished.insert(record.case.clone(), record);
+            }
+        }
+    }
+    Ok(finished)
+}

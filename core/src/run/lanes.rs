@@ -1,0 +1,240 @@
+//! One submission on all cases, some of them side by side.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::journal::{Journal, JournalError};
+use super::{Evaluation, RunError, SubmissionSummary};
+use crate::backend::{InferenceBackend, Runnable};
+use crate::case::{Case, CaseFiles};
+use crate::event::{Event, Observer};
+use crate::record::{CaseRecord, InteractionRecord};
+use crate::results::{SubmissionFiles, create_folder, metrics_table, write_json, write_whole};
+use crate::session::Session;
+use crate::work::WorkFolder;
+
+/// One submission, ready to run on all cases.
+pub(super) struct SubmissionRun {
+    pub(super) run_id: String,
+    pub(super) evaluation: Arc<Evaluation>,
+    pub(super) runnable: Arc<Runnable>,
+    pub(super) files: SubmissionFiles,
+    /// The folder for the cases' work folders.
+    pub(super) work: PathBuf,
+    pub(super) backend: Arc<dyn InferenceBackend>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) cancel: CancellationToken,
+}
+
+/// What the lanes share: the cases still to do, and what is done.
+struct Shared {
+    run: SubmissionRun,
+    waiting: Mutex<VecDeque<CaseFiles>>,
+    done: Mutex<Done>,
+}
+
+struct Done {
+    journal: Journal,
+    records: BTreeMap<String, CaseRecord>,
+}
+
+impl SubmissionRun {
+    /// Runs the cases that are not among `finished`, and writes every result as it comes.
+    ///
+    /// # Errors
+    /// The first that any case met. The others are stopped then; what was finished is kept.
+    pub(super) async fn go(
+        self,
+        journal: Journal,
+        mut finished: BTreeMap<String, CaseRecord>,
+    ) -> Result<SubmissionSummary, RunError> {
+        create_folder(&self.files.logs())?;
+        let is_whole = |case: &CaseFiles| {
+            finished.contains_key(&case.name) && self.files.predictions(case.stem()).is_file()
+        };
+        let (kept, waiting): (Vec<_>, Vec<_>) =
+            self.evaluation.cases.iter().cloned().partition(is_whole);
+        finished.retain(|name, _| kept.iter().any(|case| case.name == *name));
+        let finished_before = finished.len();
+        self.observer.notice(&Event::SubmissionStarted {
+            submission: self.name().to_owned(),
+            finished_before,
+        });
+        let shared = Arc::new(Shared {
+            run: self,
+            waiting: Mutex::new(waiting.into()),
+            done: Mutex::new(Done {
+                journal,
+                records: finished,
+            }),
+        });
+        shared.write_records()?;
+        let result = Shared::drain(&shared).await;
+        let _ = std::fs::remove_dir(&shared.run.work);
+        result?;
+        let name = shared.run.name().to_owned();
+        let records = shared.in_order();
+        Ok(SubmissionSummary {
+            name,
+            error: None,
+            records,
+            finished_before,
+        })
+    }
+
+    fn name(&self) -> &str {
+        &self.runnable.submission.name
+    }
+}
+
+impl Shared {
+    /// Runs the lanes until no case waits, or one of them fails.
+    async fn drain(self: &Arc<Self>) -> Result<(), RunError> {
+        let stop = self.run.cancel.child_token();
+        let mut lanes = JoinSet::new();
+        for lane in 0..self.run.evaluation.jobs {
+            let (shared, stop) = (Arc::clone(self), stop.clone());
+            lanes.spawn(async move { shared.lane(lane, &stop).await });
+        }
+        let mut first_error = None;
+        while let Some(ended) = lanes.join_next().await {
+            let result =
+                ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
+            if let Err(error) = result {
+                stop.cancel();
+                first_error.get_or_insert(error);
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    async fn lane(&self, lane: usize, stop: &CancellationToken) -> Result<(), RunError> {
+        while let Some(files) = self.next_case(stop) {
+            match self.case(&files, lane, stop).await {
+                Ok(()) => {}
+                Err(RunError::Session { source, .. }) if source.is_interruption() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn next_case(&self, stop: &CancellationToken) -> Option<CaseFiles> {
+        if stop.is_cancelled() {
+            None
+        } else {
+            lock(&self.waiting).pop_front()
+        }
+    }
+
+    async fn case(
+        &self,
+        files: &CaseFiles,
+        lane: usize,
+        stop: &CancellationToken,
+    ) -> Result<(), RunError> {
+        let run = &self.run;
+        let evaluation = &run.evaluation;
+        run.observer.notice(&Event::CaseStarted {
+            submission: run.name().to_owned(),
+            case: files.name.clone(),
+        });
+        let case = tokio::task::block_in_place(|| Case::load(files))?;
+        let work = self.work_folder(files)?;
+        let session = Session {
+            run_id: &run.run_id,
+            case: &case,
+            backend: &*run.backend,
+            runnable: &run.runnable,
+            policy: &*evaluation.policy,
+            protocol: &evaluation.protocol,
+            work: &work,
+            files: &run.files,
+            journal: &|record| self.note_interaction(&case.name, record),
+            observer: &*run.observer,
+            cancel: stop,
+            lane,
+            jobs: evaluation.jobs,
+        };
+        let record = session.run().await.map_err(|source| RunError::Session {
+            submission: run.name().to_owned(),
+            case: files.name.clone(),
+            source: Box::new(source),
+        })?;
+        self.finish(record)
+    }
+
+    fn work_folder(&self, files: &CaseFiles) -> Result<WorkFolder, RunError> {
+        let path = self.run.work.join(files.stem());
+        let folder = WorkFolder::create(&path).map_err(|source| RunError::Work {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(if self.run.evaluation.keep_work {
+            folder.kept()
+        } else {
+            folder
+        })
+    }
+
+    fn note_interaction(&self, case: &str, record: &InteractionRecord) -> Result<(), JournalError> {
+        lock(&self.done).journal.interaction(case, record)
+    }
+
+    /// Notes a finished case in the journal, then writes its record and the table.
+    fn finish(&self, record: CaseRecord) -> Result<(), RunError> {
+        {
+            let mut done = lock(&self.done);
+            done.journal.case(&record)?;
+            done.records.insert(record.case.clone(), record.clone());
+        }
+        self.write_record(&record)?;
+        self.write_table()?;
+        self.run.observer.notice(&Event::CaseFinished {
+            submission: self.run.name().to_owned(),
+            record,
+        });
+        Ok(())
+    }
+
+    /// Writes what the journal knows, in case a crash came between it and the files.
+    fn write_records(&self) -> Result<(), RunError> {
+        for record in self.in_order() {
+            self.write_record(&record)?;
+        }
+        self.write_table()
+    }
+
+    fn write_record(&self, record: &CaseRecord) -> Result<(), RunError> {
+        let stem = record.case.strip_suffix(".npz").unwrap_or(&record.case);
+        Ok(write_json(&self.run.files.record(stem), record)?)
+    }
+
+    fn write_table(&self) -> Result<(), RunError> {
+        // Holding the lock while writing keeps an older table from replacing a newer one.
+        let done = lock(&self.done);
+        let records = self.ordered(&done);
+        let table = metrics_table(self.run.evaluation.protocol.clicks, records);
+        Ok(write_whole(&self.run.files.table(), &table)?)
+    }
+
+    fn in_order(&self) -> Vec<CaseRecord> {
+        self.ordered(&lock(&self.done)).cloned().collect()
+    }
+
+    fn ordered<'d>(&'d self, done: &'d Done) -> impl Iterator<Item = &'d CaseRecord> {
+        self.run
+            .evaluation
+            .cases
+            .iter()
+            .filter_map(|case| done.records.get(&case.name))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

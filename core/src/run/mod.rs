@@ -1,0 +1,436 @@
+//! A whole run: every submission on every case, with what is needed to go on after a crash.
+
+mod fingerprint;
+mod journal;
+mod lanes;
+mod lock;
+mod output;
+mod record;
+mod retry;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::backend::{BackendError, BackendErrorKind, InferenceBackend, Runnable, Submission};
+use crate::case::{Case, CaseError, CaseFiles};
+use crate::clicks::ClickPolicy;
+use crate::event::{Event, Observer};
+use crate::protocol::Protocol;
+use crate::record::CaseRecord;
+use crate::results::WriteError;
+use crate::session::SessionError;
+
+pub use fingerprint::{Fingerprint, hash_case, hex};
+pub use journal::JournalError;
+pub use lock::LockError;
+pub use output::OutputFolder;
+pub use record::{CaseIdentity, Progress, RunRecord, SubmissionState};
+pub use retry::RetryingBackend;
+
+use journal::Journal;
+use lanes::SubmissionRun;
+use lock::OutputLock;
+use output::Notes;
+
+/// What is to be evaluated, and how. Everything in it was validated.
+pub struct Evaluation {
+    /// The images folder, for the record.
+    pub images: PathBuf,
+    /// The ground truth folder, where it is another one.
+    pub ground_truth: Option<PathBuf>,
+    /// The cases, in order.
+    pub cases: Vec<CaseFiles>,
+    /// The submissions, in order; no two of one name.
+    pub submissions: Vec<Submission>,
+    /// The protocol's options.
+    pub protocol: Protocol,
+    /// Runs the submissions.
+    pub backend: Arc<dyn InferenceBackend>,
+    /// Places the clicks.
+    pub policy: Arc<dyn ClickPolicy>,
+    /// Where results go.
+    pub output: PathBuf,
+    /// Where work folders are made; none: inside the output folder.
+    pub work_dir: Option<PathBuf>,
+    /// Leave the work folders behind.
+    pub keep_work: bool,
+    /// Discard what an earlier run left instead of going on from it.
+    pub restart: bool,
+    /// Cases side by side, at least 1.
+    pub jobs: usize,
+}
+
+/// What a run achieved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSummary {
+    /// The submissions in order.
+    pub submissions: Vec<SubmissionSummary>,
+    /// Whether it was interrupted; it can then be resumed.
+    pub interrupted: bool,
+}
+
+impl RunSummary {
+    /// Whether some submission could not be run, or failed at some interaction.
+    pub fn has_failure(&self) -> bool {
+        self.submissions.iter().any(|submission| {
+            submission.error.is_some() || submission.records.iter().any(CaseRecord::has_failure)
+        })
+    }
+}
+
+/// What a run achieved with one submission.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubmissionSummary {
+    /// Its name.
+    pub name: String,
+    /// Why it could not be run, where it could not.
+    pub error: Option<String>,
+    /// The finished cases, in the order of the cases.
+    pub records: Vec<CaseRecord>,
+    /// How many of them an earlier run had finished.
+    pub finished_before: usize,
+}
+
+/// Why a run stopped before its end. What was done is kept, and the same run can be resumed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The data set is not as it should be.
+    #[error(transparent)]
+    Case(#[from] CaseError),
+    /// A case's file could not be read.
+    #[error("case {case}: cannot read its files: {source}")]
+    Read {
+        /// The case.
+        case: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The engine failed, and went on failing.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// A case could not be finished.
+    #[error("submission {submission}, case {case}: {source}")]
+    Session {
+        /// The submission.
+        submission: String,
+        /// The case.
+        case: String,
+        /// Why.
+        source: Box<SessionError>,
+    },
+    /// Another run uses the output folder.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The journal can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A result can't be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// A work folder can't be used.
+    #[error("cannot use the work folder {}: {source}", path.display())]
+    Work {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Evaluation {
+    /// Checks the data set, the output folder and the backend, then evaluates every submission.
+    ///
+    /// When `cancel` fires, nothing new begins, what runs is stopped and the summary so far is
+    /// returned.
+    ///
+    /// # Errors
+    /// When the run can't be done, or can't go on. A submission's failure is no error: it is in
+    /// the summary.
+    pub async fn run(
+        self,
+        observer: Arc<dyn Observer>,
+        cancel: CancellationToken,
+    ) -> Result<RunSummary, RunError> {
+        let hashes = tokio::task::block_in_place(|| check_cases(&self.cases))?;
+        let output = OutputFolder::create(&self.output)?;
+        let _lock = OutputLock::take(&self.output, &output.lock())?;
+        let status = self.backend.check().await?;
+        let record = self.record(&hashes, &status);
+        if let Some(caution) = status.caution {
+            observer.notice(&Event::Note {
+                subject: self.backend.kind().to_owned(),
+                text: caution,
+            });
+        }
+        let backend: Arc<dyn InferenceBackend> = Arc::new(RetryingBackend::new(
+            Arc::clone(&self.backend),
+            Arc::clone(&observer),
+        ));
+        let run = Run {
+            evaluation: Arc::new(self),
+            hashes,
+            output,
+            record,
+            backend,
+            observer,
+            cancel,
+        };
+        run.go().await
+    }
+
+    fn record(
+        &self,
+        hashes: &BTreeMap<String, String>,
+        status: &crate::backend::BackendStatus,
+    ) -> RunRecord {
+        let identity = |(name, sha256): (&String, &String)| CaseIdentity {
+            name: name.clone(),
+            sha256: sha256.clone(),
+        };
+        let waiting = |submission: &Submission| SubmissionState {
+            name: submission.name.clone(),
+            state: Progress::Waiting,
+            fingerprint: None,
+            error: None,
+            notes: Vec::new(),
+        };
+        let version = status.version.as_ref().map(|version| format!(" {version}"));
+        RunRecord {
+            schema: RunRecord::SCHEMA,
+            segarena: env!("CARGO_PKG_VERSION").to_owned(),
+            run_id: format!("{:016x}", rand_id()),
+            started: now(),
+            finished: None,
+            protocol: self.protocol.clone(),
+            click_policy: self.policy.name().to_owned(),
+            backend: self.backend.kind().to_owned(),
+            engine: format!("{}{}", status.engine, version.unwrap_or_default()),
+            jobs: self.jobs,
+            images: self.images.to_string_lossy().into_owned(),
+            ground_truth: self
+                .ground_truth
+                .as_ref()
+                .map(|p| p.to_string_lossy().into_owned()),
+            cases: hashes.iter().map(identity).collect(),
+            submissions: self.submissions.iter().map(waiting).collect(),
+        }
+    }
+}
+
+/// Reads every case once, so that what is wrong with the data set is said before anything runs,
+/// and returns the hash of each case's files.
+fn check_cases(cases: &[CaseFiles]) -> Result<BTreeMap<String, String>, RunError> {
+    let mut hashes = BTreeMap::new();
+    for files in cases {
+        Case::load(files)?;
+        let hash = hash_case(files).map_err(|source| RunError::Read {
+            case: files.name.clone(),
+            source,
+        })?;
+        hashes.insert(files.name.clone(), hash);
+    }
+    Ok(hashes)
+}
+
+/// An id that no other run has: random, from the operating system by way of the hasher's keys.
+fn rand_id() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one((std::process::id(), std::time::SystemTime::now()))
+}
+
+fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
+/// An evaluation under way.
+struct Run {
+    evaluation: Arc<Evaluation>,
+    hashes: BTreeMap<String, String>,
+    output: OutputFolder,
+    record: RunRecord,
+    backend: Arc<dyn InferenceBackend>,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+}
+
+impl Run {
+    async fn go(mut self) -> Result<RunSummary, RunError> {
+        self.save_record()?;
+        self.observer.notice(&Event::RunStarted {
+            run_id: self.record.run_id.clone(),
+            submissions: self
+                .evaluation
+                .submissions
+                .iter()
+                .map(|s| s.name.clone())
+                .collect(),
+            cases: self
+                .evaluation
+                .cases
+                .iter()
+                .map(|case| case.name.clone())
+                .collect(),
+            interactions: self.evaluation.protocol.interactions(),
+        });
+        let result = self.all_submissions().await;
+        if let Err(error) = self.backend.shut_down().await {
+            tracing::warn!(%error, "the backend could not be shut down");
+        }
+        let summary = result?;
+        if !summary.interrupted {
+            self.record.finished = Some(now());
+            self.save_record()?;
+        }
+        self.observer.notice(&Event::RunFinished {
+            interrupted: summary.interrupted,
+        });
+        Ok(summary)
+    }
+
+    async fn all_submissions(&mut self) -> Result<RunSummary, RunError> {
+        let mut summaries = Vec::new();
+        for index in 0..self.evaluation.submissions.len() {
+            if self.cancel.is_cancelled() {
+                break;
+            }
+            match self.submission(index).await {
+                Ok(summary) => summaries.push(summary),
+                Err(RunError::Backend(error)) if error.kind() == BackendErrorKind::Cancelled => {
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let interrupted = self.cancel.is_cancelled();
+        Ok(RunSummary {
+            submissions: summaries,
+            interrupted,
+        })
+    }
+
+    async fn submission(&mut self, index: usize) -> Result<SubmissionSummary, RunError> {
+        let submission = self.evaluation.submissions[index].clone();
+        let name = submission.name.clone();
+        self.observer.notice(&Event::SubmissionPreparing {
+            submission: name.clone(),
+        });
+        let notes = Notes::new(&name, Arc::clone(&self.observer));
+        let prepared = tokio::select! {
+            prepared = self.backend.prepare(&submission, &notes) => prepared,
+            () = self.cancel.cancelled() => Err(BackendError::cancelled()),
+        };
+        self.record.submissions[index].notes = notes.into_texts();
+        let runnable = match prepared {
+            Ok(runnable) => runnable,
+            Err(error) if error.kind() == BackendErrorKind::Submission => {
+                return self.failed(index, &error);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let result = self.cases(index, &runnable).await;
+        if let Err(error) = self.backend.release(runnable).await {
+            let text = format!("could not be cleaned up: {error}");
+            self.observer.notice(&Event::Note {
+                subject: name,
+                text,
+            });
+        }
+        result
+    }
+
+    /// Notes that a submission could not be made runnable; the others still can.
+    fn failed(
+        &mut self,
+        index: usize,
+        error: &BackendError,
+    ) -> Result<SubmissionSummary, RunError> {
+        let name = self.evaluation.submissions[index].name.clone();
+        let error = error.to_string();
+        self.set_state(index, Progress::Failed, None, Some(error.clone()))?;
+        self.observer.notice(&Event::SubmissionFailed {
+            submission: name.clone(),
+            error: error.clone(),
+        });
+        Ok(SubmissionSummary {
+            name,
+            error: Some(error),
+            records: Vec::new(),
+            finished_before: 0,
+        })
+    }
+
+    async fn cases(
+        &mut self,
+        index: usize,
+        runnable: &Runnable,
+    ) -> Result<SubmissionSummary, RunError> {
+        let name = runnable.submission.name.clone();
+        let fingerprint = self.fingerprint(runnable);
+        let journal_path = self.output.journal(&name);
+        if self.evaluation.restart {
+            output::discard(&journal_path)?;
+        }
+        let (journal, finished) = Journal::open(&journal_path, &fingerprint)?;
+        self.set_state(
+            index,
+            Progress::Running,
+            Some(runnable.fingerprint.clone()),
+            None,
+        )?;
+        let run = SubmissionRun {
+            run_id: self.record.run_id.clone(),
+            evaluation: Arc::clone(&self.evaluation),
+            runnable: Arc::new(runnable.clone()),
+            files: self.output.submission(&name),
+            work: self
+                .output
+                .work(&self.evaluation, &self.record.run_id, &name),
+            backend: Arc::clone(&self.backend),
+            observer: Arc::clone(&self.observer),
+            cancel: self.cancel.clone(),
+        };
+        let summary = run.go(journal, finished).await?;
+        if summary.records.len() == self.evaluation.cases.len() {
+            self.set_state(
+                index,
+                Progress::Done,
+                Some(runnable.fingerprint.clone()),
+                None,
+            )?;
+            self.observer
+                .notice(&Event::SubmissionFinished { submission: name });
+        }
+        Ok(summary)
+    }
+
+    fn fingerprint(&self, runnable: &Runnable) -> Fingerprint {
+        Fingerprint {
+            segarena: self.record.segarena.clone(),
+            protocol: self.evaluation.protocol.clone(),
+            click_policy: self.record.click_policy.clone(),
+            backend: self.record.backend.clone(),
+            submission: runnable.fingerprint.clone(),
+            cases: self.hashes.clone(),
+        }
+    }
+
+    fn set_state(
+        &mut self,
+        index: usize,
+        state: Progress,
+        fingerprint: Option<String>,
+        error: Option<String>,
+    ) -> Result<(), WriteError> {
+        let entry = &mut self.record.submissions[index];
+        (entry.state, entry.fingerprint, entry.error) = (state, fingerprint, error);
+        self.save_record()
+    }
+
+    fn save_record(&self) -> Result<(), WriteError> {
+        crate::results::write_json(&self.output.run_record(), &self.record)
+    }
+}

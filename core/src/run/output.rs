@@ -1,0 +1,131 @@
+//! The output folder: which file is where.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Evaluation;
+use crate::backend::PrepareProgress;
+use crate::event::{Event, Observer};
+use crate::results::{SubmissionFiles, WriteError, create_folder};
+
+/// An output folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputFolder {
+    path: PathBuf,
+}
+
+impl OutputFolder {
+    /// The name of the folder inside an output folder that is segarena's own business.
+    pub const PRIVATE: &'static str = ".segarena";
+
+    /// An output folder that is there, to read from.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
+    /// Makes the folder, and in it the one for segarena's own files.
+    ///
+    /// # Errors
+    /// When they can't be made.
+    pub fn create(path: &Path) -> Result<Self, WriteError> {
+        let folder = Self::at(path);
+        create_folder(&folder.private())?;
+        Ok(folder)
+    }
+
+    /// The folder itself.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `OUT/run.json`.
+    pub fn run_record(&self) -> PathBuf {
+        self.path.join("run.json")
+    }
+
+    /// The files of one submission.
+    pub fn submission(&self, name: &str) -> SubmissionFiles {
+        SubmissionFiles::new(&self.path, name)
+    }
+
+    pub(super) fn lock(&self) -> PathBuf {
+        self.private().join("lock")
+    }
+
+    /// The journal of one submission.
+    pub fn journal(&self, name: &str) -> PathBuf {
+        self.private().join(format!("{name}.journal"))
+    }
+
+    /// Where a submission's work folders are made. A run's are its own, so that two runs that
+    /// share a `work_dir` never meet.
+    pub(super) fn work(&self, evaluation: &Evaluation, run_id: &str, submission: &str) -> PathBuf {
+        match &evaluation.work_dir {
+            Some(folder) => folder.join(format!("segarena-{run_id}")).join(submission),
+            None => self.private().join("work").join(submission),
+        }
+    }
+
+    fn private(&self) -> PathBuf {
+        self.path.join(Self::PRIVATE)
+    }
+}
+
+/// Removes a file that may not be there.
+pub(super) fn discard(path: &Path) -> Result<(), WriteError> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(WriteError {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Keeps the remarks of a submission's preparation and passes on its progress.
+pub(super) struct Notes {
+    submission: String,
+    texts: Mutex<Vec<String>>,
+    observer: Arc<dyn Observer>,
+}
+
+impl Notes {
+    pub(super) fn new(submission: &str, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            submission: submission.to_owned(),
+            texts: Mutex::default(),
+            observer,
+        }
+    }
+
+    pub(super) fn into_texts(self) -> Vec<String> {
+        self.texts
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PrepareProgress for Notes {
+    fn bytes(&self, what: &str, done: u64, total: Option<u64>) {
+        self.observer.notice(&Event::PreparationProgress {
+            submission: self.submission.clone(),
+            what: what.to_owned(),
+            done,
+            total,
+        });
+    }
+
+    fn note(&self, text: &str) {
+        self.texts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(text.to_owned());
+        self.observer.notice(&Event::Note {
+            subject: self.submission.clone(),
+            text: text.to_owned(),
+        });
+    }
+}

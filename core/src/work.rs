@@ -1,0 +1,197 @@
+//! The folders that a submission sees: one pair per case, for as long as the case lasts.
+//!
+//! What a submission leaves in `inputs/` and `outputs/` it finds again at the next interaction of
+//! the case; some rely on it. Nothing in them is trusted: they may come back as links, as files,
+//! unreadable, or not at all.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// A case's private folders, `inputs/` and `outputs/`. Removed when dropped, unless kept.
+#[derive(Debug)]
+pub struct WorkFolder {
+    path: PathBuf,
+    inputs: PathBuf,
+    outputs: PathBuf,
+    keep: bool,
+}
+
+impl WorkFolder {
+    /// Makes the folders anew: whatever a run that died left at `path` is removed first.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        remove_tree(path)?;
+        fs::create_dir_all(path)?;
+        let path = path.canonicalize()?;
+        let folder = Self {
+            inputs: path.join("inputs"),
+            outputs: path.join("outputs"),
+            path,
+            keep: false,
+        };
+        folder.restore()?;
+        Ok(folder)
+    }
+
+    /// The same, left in place when dropped, for somebody to look at.
+    #[must_use]
+    pub fn kept(mut self) -> Self {
+        self.keep = true;
+        self
+    }
+
+    /// The folder around the two.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the submission finds its model input.
+    pub fn inputs(&self) -> &Path {
+        &self.inputs
+    }
+
+    /// Where the submission puts its prediction.
+    pub fn outputs(&self) -> &Path {
+        &self.outputs
+    }
+
+    /// Puts back what a submission took away: both folders exist, are folders and not links, and
+    /// can be read, written and searched. What is in them stays.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn restore(&self) -> io::Result<()> {
+        make_usable(&self.path)?;
+        for folder in [&self.inputs, &self.outputs] {
+            match fs::symlink_metadata(folder) {
+                Ok(found) if found.is_dir() => {}
+                Ok(_) => {
+                    fs::remove_file(folder)?;
+                    fs::create_dir(folder)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir(folder)?,
+                Err(error) => return Err(error),
+            }
+            make_usable(folder)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for WorkFolder {
+    fn drop(&mut self) {
+        if self.keep {
+            return;
+        }
+        if let Err(error) = remove_tree(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "a work folder could not be removed");
+        }
+    }
+}
+
+/// Opens a folder of ours to its owner and, for containers with another user, to everybody.
+fn make_usable(folder: &Path) -> io::Result<()> {
+    let mode = fs::symlink_metadata(folder)?.permissions().mode();
+    if mode & 0o777 == 0o777 {
+        return Ok(());
+    }
+    fs::set_permissions(folder, Permissions::from_mode(0o777))
+}
+
+/// Removes a tree without following links, unlocking folders that were made unsearchable. A tree
+/// that is not there is removed already.
+///
+/// # Errors
+/// Those of the file system.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match remove(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            unlock_folders(path)?;
+            remove(path)
+        }
+        result => result,
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives the owner every right to the folders below `path`, with a list of its own rather than
+/// the stack: the nesting is a stranger's.
+fn unlock_folders(path: &Path) -> io::Result<()> {
+    let mut waiting = vec![path.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                waiting.push(entry.path());
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, WorkFolder) {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = WorkFolder::create(&parent.path().join("case")).unwrap();
+        (parent, folder)
+    }
+
+    #[test]
+    fn folders_that_were_removed_or_replaced_are_put_back() {
+        let (parent, folder) = folder();
+        fs::remove_dir(folder.inputs()).unwrap();
+        fs::remove_dir(folder.outputs()).unwrap();
+        std::os::unix::fs::symlink(parent.path(), folder.outputs()).unwrap();
+        folder.restore().unwrap();
+        for path in [folder.inputs(), folder.outputs()] {
+            assert!(fs::symlink_metadata(path).unwrap().is_dir());
+        }
+    }
+
+    #[test]
+    fn restoring_keeps_what_the_submission_left() {
+        let (_parent, folder) = folder();
+        fs::write(folder.outputs().join("state.pt"), "x").unwrap();
+        fs::set_permissions(folder.outputs(), Permissions::from_mode(0)).unwrap();
+        folder.restore().unwrap();
+        assert_eq!(fs::read(folder.outputs().join("state.pt")).unwrap(), b"x");
+    }
+
+    #[test]
+    fn a_dropped_folder_is_gone_and_a_kept_one_is_not() {
+        let (_parent, folder) = folder();
+        let path = folder.path().to_owned();
+        let kept = folder.kept();
+        drop(kept);
+        assert!(path.exists());
+        drop(WorkFolder::create(&path).unwrap());
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn unsearchable_folders_are_removed_too() {
+        let (_parent, folder) = folder();
+        let locked = folder.outputs().join("a/b");
+        fs::create_dir_all(&locked).unwrap();
+        fs::set_permissions(folder.outputs().join("a"), Permissions::from_mode(0)).unwrap();
+        let path = folder.path().to_owned();
+        drop(folder);
+        assert!(!path.exists());
+    }
+}
