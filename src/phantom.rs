@@ -1,0 +1,167 @@
+//! The demo's data set: small volumes drawn from formulas, the same on every machine.
+
+use ndarray::Array3;
+use segarena_core::volume::Voxel;
+
+/// A phantom: an image, its labels, and whether it comes with bounding boxes.
+pub(crate) struct Phantom {
+    /// The case's name without `.npz`.
+    pub(crate) name: &'static str,
+    /// Intensities, shape (z, y, x).
+    pub(crate) image: Array3<u8>,
+    /// Labels, the same shape.
+    pub(crate) labels: Array3<u8>,
+    /// Millimetres along z, y, x.
+    pub(crate) spacing: [f64; 3],
+    /// Whether interaction 1 has boxes to give.
+    pub(crate) with_boxes: bool,
+}
+
+/// The demo's phantoms: organs, vessels without boxes, lesions on thick slices.
+pub(crate) fn phantoms() -> Vec<Phantom> {
+    vec![organs(), vessels(), lesions()]
+}
+
+/// Three ellipsoids, two of which touch.
+fn organs() -> Phantom {
+    let shape = [40, 72, 72];
+    let organs = [
+        Ellipsoid {
+            centre: [19.0, 30.0, 24.0],
+            radii: [13.0, 16.0, 14.0],
+        },
+        Ellipsoid {
+            centre: [21.0, 38.0, 48.0],
+            radii: [11.0, 13.0, 11.0],
+        },
+        Ellipsoid {
+            centre: [14.0, 57.0, 33.0],
+            radii: [7.0, 6.0, 9.0],
+        },
+    ];
+    let labels = draw(shape, |at| {
+        organs
+            .iter()
+            .position(|organ| organ.contains(at))
+            .map_or(0, |index| index as u8 + 1)
+    });
+    let image = intensities(&labels, [40, 120, 170, 215], 12);
+    Phantom {
+        name: "organs",
+        image,
+        labels,
+        spacing: [2.0, 1.0, 1.0],
+        with_boxes: true,
+    }
+}
+
+/// Two winding tubes.
+fn vessels() -> Phantom {
+    let shape = [48, 64, 64];
+    let labels = draw(shape, |[z, y, x]| {
+        let turn = z as f64 / 8.0;
+        let near = |cy: f64, cx: f64, radius: f64| {
+            (y as f64 - cy).powi(2) + (x as f64 - cx).powi(2) <= radius * radius
+        };
+        let first = near(32.0 + 14.0 * turn.sin(), 32.0 + 14.0 * turn.cos(), 3.5);
+        let second = near(32.0 - 18.0 * turn.sin(), 30.0 - 9.0 * turn.cos(), 2.5);
+        u8::from(first || second)
+    });
+    let image = intensities(&labels, [60, 190, 0, 0], 18);
+    Phantom {
+        name: "vessels",
+        image,
+        labels,
+        spacing: [0.7; 3],
+        with_boxes: false,
+    }
+}
+
+/// Seven small spheres of two kinds in few thick slices.
+fn lesions() -> Phantom {
+    let shape = [20, 80, 80];
+    let lesions = [
+        ([4.0, 20.0, 20.0], 5.0, 1),
+        ([9.0, 52.0, 18.0], 7.0, 1),
+        ([14.0, 30.0, 60.0], 4.0, 1),
+        ([2.0, 66.0, 66.0], 3.0, 1),
+        ([11.0, 60.0, 50.0], 8.0, 2),
+        ([6.0, 14.0, 44.0], 5.0, 2),
+        ([17.0, 10.0, 70.0], 4.0, 2),
+    ];
+    let labels = draw(shape, |at| {
+        let inside = |&&(centre, radius, _): &&([f64; 3], f64, u8)| {
+            Ellipsoid {
+                centre,
+                radii: [radius / 3.0, radius, radius],
+            }
+            .contains(at)
+        };
+        lesions
+            .iter()
+            .find(inside)
+            .map_or(0, |&(_, _, label)| label)
+    });
+    let image = intensities(&labels, [80, 150, 220, 0], 15);
+    Phantom {
+        name: "lesions",
+        image,
+        labels,
+        spacing: [3.0, 1.0, 1.0],
+        with_boxes: true,
+    }
+}
+
+struct Ellipsoid {
+    centre: [f64; 3],
+    radii: [f64; 3],
+}
+
+impl Ellipsoid {
+    fn contains(&self, at: Voxel) -> bool {
+        let term = |axis: usize| ((at[axis] as f64 - self.centre[axis]) / self.radii[axis]).powi(2);
+        term(0) + term(1) + term(2) <= 1.0
+    }
+}
+
+fn draw(shape: [usize; 3], label: impl Fn(Voxel) -> u8) -> Array3<u8> {
+    Array3::from_shape_fn(shape, |(z, y, x)| label([z, y, x]))
+}
+
+/// Each label's mean intensity, with noise of this amplitude.
+fn intensities(labels: &Array3<u8>, means: [u8; 4], amplitude: u8) -> Array3<u8> {
+    let mut number = 0_u32;
+    labels.map(|&label| {
+        number += 1;
+        let span = 2 * u32::from(amplitude) + 1;
+        let noise = scramble(number) % span;
+        let mean = u32::from(means[usize::from(label)]);
+        (mean + noise).saturating_sub(u32::from(amplitude)).min(255) as u8
+    })
+}
+
+/// A fixed, patternless number for each number (the finaliser of the MurmurHash3 family).
+fn scramble(number: u32) -> u32 {
+    let mut bits = number;
+    bits = (bits ^ (bits >> 16)).wrapping_mul(0x85eb_ca6b);
+    bits = (bits ^ (bits >> 13)).wrapping_mul(0xc2b2_ae35);
+    bits ^ (bits >> 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phantom_has_labels_and_is_the_same_each_time() {
+        for (first, second) in phantoms().into_iter().zip(phantoms()) {
+            assert!(
+                first.labels.iter().any(|&label| label > 0),
+                "{}",
+                first.name
+            );
+            assert_eq!(first.image, second.image);
+            assert_eq!(first.image.dim(), first.labels.dim());
+        }
+    }
+}

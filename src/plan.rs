@@ -1,0 +1,391 @@
+//! From a configuration and flags to something that can be run: every path is there, every name
+//! is known, every number makes sense.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use segarena_core::backend::{InferenceBackend, Submission};
+use segarena_core::case::{CaseChoice, find_cases};
+use segarena_core::clicks::ClickPolicy;
+use segarena_core::protocol::Protocol;
+use segarena_core::run::Evaluation;
+use toml::Spanned;
+
+use crate::args::EvaluateOptions;
+use crate::config::{ConfigError, LoadedConfig, Place, ProtocolTable};
+use crate::registry::{BackendSection, PolicyOptions, Registry};
+use crate::submissions::{self, Found};
+
+/// What `segarena evaluate` is about to do.
+pub(crate) struct Plan {
+    pub(crate) evaluation: Evaluation,
+    /// Threads for clicks and scores; none: as many as there are cores.
+    pub(crate) threads: Option<usize>,
+}
+
+/// A value and where it was given.
+pub(crate) struct Setting<T> {
+    pub(crate) value: T,
+    pub(crate) place: Place,
+}
+
+impl Plan {
+    /// Checks everything that can be checked without reading a case or asking an engine.
+    pub(crate) fn new(registry: &Registry, options: &EvaluateOptions) -> anyhow::Result<Self> {
+        let config = options
+            .config
+            .as_deref()
+            .map(LoadedConfig::load)
+            .transpose()?;
+        let planner = Planner {
+            registry,
+            options,
+            config: config.as_ref(),
+        };
+        planner.plan()
+    }
+}
+
+struct Planner<'a> {
+    registry: &'a Registry,
+    options: &'a EvaluateOptions,
+    config: Option<&'a LoadedConfig>,
+}
+
+impl Planner<'_> {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        let backend = self.backend()?;
+        let policy = self.policy()?;
+        let protocol = self.protocol()?;
+        let images = self.images()?;
+        let ground_truth = self.ground_truth()?;
+        let submissions = self.submissions(backend.kind())?;
+        let output = self.output()?;
+        let jobs = self.jobs()?;
+        let threads = self.threads()?;
+        let choice = CaseChoice {
+            names: self.options.cases.clone(),
+            first: self.first()?,
+        };
+        let cases = find_cases(&images, ground_truth.as_deref(), &choice)?;
+        let evaluation = Evaluation {
+            images,
+            ground_truth,
+            cases,
+            submissions,
+            protocol,
+            backend,
+            policy,
+            output,
+            work_dir: self.work_dir(),
+            keep_work: self
+                .config
+                .is_some_and(|config| config.file.output.keep_work),
+            restart: self.options.restart,
+            jobs,
+        };
+        Ok(Plan {
+            evaluation,
+            threads,
+        })
+    }
+
+    fn backend(&self) -> Result<Arc<dyn InferenceBackend>, ConfigError> {
+        let (section, place) = self.backend_section();
+        match self.registry.backend(&section) {
+            Some(backend) => backend,
+            None => Err(ConfigError::Value {
+                place,
+                message: format!(
+                    "there is no backend `{}`; there are {}",
+                    section.kind(),
+                    self.registry.backend_kinds().join(", ")
+                ),
+            }),
+        }
+    }
+
+    /// The kind asked for, with the file's options if they are for that kind.
+    fn backend_section(&self) -> (BackendSection, Place) {
+        let in_file = self.config.and_then(|config| {
+            let kind = &config.file.backend.as_ref()?.kind;
+            let section = BackendSection::in_file(kind.get_ref(), &config.path, &config.text);
+            Some((section, config.place("backend.kind", kind)))
+        });
+        match (&self.options.backend, in_file) {
+            (None, Some(in_file)) => in_file,
+            (Some(flag), Some((section, _))) if section.kind() == flag => {
+                (section, Place::Flag("--backend"))
+            }
+            (Some(flag), in_file) => {
+                if in_file.is_some() {
+                    eprintln!(
+                        "note: --backend {flag} is another kind than the file's; its [backend] options are left out"
+                    );
+                }
+                (BackendSection::without_file(flag), Place::Flag("--backend"))
+            }
+            // What the official script runs on.
+            (None, None) => (
+                BackendSection::without_file("docker"),
+                Place::Flag("--backend"),
+            ),
+        }
+    }
+
+    fn policy(&self) -> Result<Arc<dyn ClickPolicy>, ConfigError> {
+        let table = self.config.map(|config| (config, &config.file.protocol));
+        let seed = table
+            .and_then(|(_, table)| table.click_seed.as_ref())
+            .map_or(42, |s| *s.get_ref());
+        let named = table.and_then(|(config, table)| Some((config, table.click_policy.as_ref()?)));
+        let name = named.map_or("challenge", |(_, name)| name.get_ref());
+        self.registry
+            .policy(name, PolicyOptions { seed })
+            .ok_or_else(|| ConfigError::Value {
+                place: named.map_or(Place::Flag("click_policy"), |(config, name)| {
+                    config.place("protocol.click_policy", name)
+                }),
+                message: format!(
+                    "there is no click policy `{name}`; there are {}",
+                    self.registry.policy_names().join(", ")
+                ),
+            })
+    }
+
+    fn protocol(&self) -> Result<Protocol, ConfigError> {
+        let mut protocol = Protocol::default();
+        if let Some(config) = self.config {
+            apply(config, &config.file.protocol, &mut protocol)?;
+        }
+        if let Some(clicks) = self.options.clicks {
+            protocol.clicks = clicks;
+            check_clicks(clicks, || Place::Flag("--clicks"))?;
+        }
+        Ok(protocol)
+    }
+
+    fn images(&self) -> Result<PathBuf, ConfigError> {
+        let setting = self.path(&self.options.images, "--images", "cases.images", |config| {
+            config.file.cases.images.as_ref()
+        });
+        let setting = setting.ok_or_else(|| ConfigError::Missing {
+            message:
+                "no images: give --images DIR, or `images` under [cases] in a file for --config"
+                    .to_owned(),
+        })?;
+        folder(setting, "images")
+    }
+
+    fn ground_truth(&self) -> Result<Option<PathBuf>, ConfigError> {
+        let setting = self.path(
+            &self.options.ground_truth,
+            "--ground-truth",
+            "cases.ground_truth",
+            |config| config.file.cases.ground_truth.as_ref(),
+        );
+        setting
+            .map(|setting| folder(setting, "ground truth"))
+            .transpose()
+    }
+
+    fn output(&self) -> Result<PathBuf, ConfigError> {
+        let setting = self.path(&self.options.output, "--output", "output.dir", |config| {
+            config.file.output.dir.as_ref()
+        });
+        let setting = setting.ok_or_else(|| ConfigError::Missing {
+            message: "no output folder: give --output DIR, or `dir` under [output] in a file for --config"
+                .to_owned(),
+        })?;
+        match setting.value.metadata() {
+            Ok(found) if !found.is_dir() => Err(ConfigError::Value {
+                place: setting.place,
+                message: format!(
+                    "{} is a file, not a folder for results",
+                    setting.value.display()
+                ),
+            }),
+            _ => Ok(setting.value),
+        }
+    }
+
+    fn work_dir(&self) -> Option<PathBuf> {
+        let config = self.config?;
+        let folder = config.file.output.work_dir.as_ref()?;
+        Some(config.resolve(folder.get_ref()))
+    }
+
+    /// The submissions of the folder that a flag names, else of the file, else of the folder that
+    /// the file names.
+    fn submissions(&self, kind: &str) -> Result<Vec<Submission>, ConfigError> {
+        if let Some(path) = &self.options.submissions {
+            let setting = Setting {
+                value: path.clone(),
+                place: Place::Flag("--submissions"),
+            };
+            return submissions::in_folder(&setting, kind);
+        }
+        let mut found = Found::default();
+        if let Some(config) = self.config {
+            for table in &config.file.submission {
+                found.add(config, table)?;
+            }
+            if let Some(path) = &config.file.run.submissions {
+                let place = config.place("run.submissions", path);
+                let setting = Setting {
+                    value: config.resolve(path.get_ref()),
+                    place,
+                };
+                found.add_folder(&setting, kind)?;
+            }
+        }
+        let submissions = found.into_submissions();
+        if submissions.is_empty() {
+            return Err(ConfigError::Missing {
+                message:
+                    "no submission: give --submissions DIR with archives, or a [[submission]] \
+                          in a file for --config"
+                        .to_owned(),
+            });
+        }
+        Ok(submissions)
+    }
+
+    fn first(&self) -> Result<Option<usize>, ConfigError> {
+        at_least_one(self.options.first, || Place::Flag("--first"))
+    }
+
+    fn jobs(&self) -> Result<usize, ConfigError> {
+        let flag = at_least_one(self.options.jobs, || Place::Flag("--jobs"))?;
+        let file = self.count("run.jobs", |config| config.file.run.jobs.as_ref())?;
+        Ok(flag.or(file).unwrap_or(1))
+    }
+
+    fn threads(&self) -> Result<Option<usize>, ConfigError> {
+        let flag = at_least_one(self.options.threads, || Place::Flag("--threads"))?;
+        let file = self.count("run.threads", |config| config.file.run.threads.as_ref())?;
+        Ok(flag.or(file))
+    }
+
+    fn count(
+        &self,
+        key: &str,
+        value: impl Fn(&LoadedConfig) -> Option<&Spanned<usize>>,
+    ) -> Result<Option<usize>, ConfigError> {
+        let Some((config, count)) = self
+            .config
+            .and_then(|config| Some((config, value(config)?)))
+        else {
+            return Ok(None);
+        };
+        at_least_one(Some(*count.get_ref()), || config.place(key, count))
+    }
+
+    /// The path that a flag gives or, without it, the file.
+    fn path(
+        &self,
+        flag: &Option<PathBuf>,
+        flag_name: &'static str,
+        key: &str,
+        in_file: impl Fn(&LoadedConfig) -> Option<&Spanned<PathBuf>>,
+    ) -> Option<Setting<PathBuf>> {
+        if let Some(path) = flag {
+            return Some(Setting {
+                value: path.clone(),
+                place: Place::Flag(flag_name),
+            });
+        }
+        let config = self.config?;
+        let path = in_file(config)?;
+        Some(Setting {
+            value: config.resolve(path.get_ref()),
+            place: config.place(key, path),
+        })
+    }
+}
+
+/// Takes over the file's protocol options.
+fn apply(
+    config: &LoadedConfig,
+    table: &ProtocolTable,
+    protocol: &mut Protocol,
+) -> Result<(), ConfigError> {
+    if let Some(clicks) = &table.clicks {
+        protocol.clicks = *clicks.get_ref();
+        check_clicks(protocol.clicks, || config.place("protocol.clicks", clicks))?;
+    }
+    let mut timeout = protocol.interaction_timeout.as_secs_f64();
+    let numbers = [
+        (
+            "nsd_tolerance_mm",
+            &table.nsd_tolerance_mm,
+            &mut protocol.nsd_tolerance_mm,
+        ),
+        (
+            "seconds_per_class",
+            &table.seconds_per_class,
+            &mut protocol.seconds_per_class,
+        ),
+        (
+            "interaction_timeout_seconds",
+            &table.interaction_timeout_seconds,
+            &mut timeout,
+        ),
+    ];
+    for (key, given, option) in numbers {
+        let Some(given) = given else { continue };
+        if !(given.get_ref().is_finite() && *given.get_ref() > 0.0) {
+            return Err(ConfigError::Value {
+                place: config.place(&format!("protocol.{key}"), given),
+                message: format!("must be a positive number, not {}", given.get_ref()),
+            });
+        }
+        *option = *given.get_ref();
+    }
+    // A year stands for ever; what is longer does not fit a timer.
+    protocol.interaction_timeout = Duration::from_secs_f64(timeout.min(365.0 * 86_400.0));
+    protocol.over_time = table.over_time.unwrap_or(protocol.over_time);
+    protocol.failed_prediction = table
+        .failed_prediction
+        .unwrap_or(protocol.failed_prediction);
+    Ok(())
+}
+
+fn check_clicks(clicks: usize, place: impl Fn() -> Place) -> Result<(), ConfigError> {
+    const MOST: usize = 1000;
+    if clicks > MOST {
+        return Err(ConfigError::Value {
+            place: place(),
+            message: format!("{clicks} clicks are more than the {MOST} there can be"),
+        });
+    }
+    Ok(())
+}
+
+fn at_least_one(
+    count: Option<usize>,
+    place: impl Fn() -> Place,
+) -> Result<Option<usize>, ConfigError> {
+    match count {
+        Some(0) => Err(ConfigError::Value {
+            place: place(),
+            message: "must be 1 or more".to_owned(),
+        }),
+        count => Ok(count),
+    }
+}
+
+/// A folder that is there.
+pub(crate) fn folder(setting: Setting<PathBuf>, role: &str) -> Result<PathBuf, ConfigError> {
+    let path: &Path = &setting.value;
+    let problem = match path.metadata() {
+        Ok(found) if found.is_dir() => return Ok(setting.value),
+        Ok(_) => format!("{} is no folder", path.display()),
+        Err(error) => format!("there is no {role} folder {}: {error}", path.display()),
+    };
+    Err(ConfigError::Value {
+        place: setting.place,
+        message: format!("{problem} (check the path)"),
+    })
+}

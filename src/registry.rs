@@ -1,0 +1,166 @@
+//! The kinds that a configuration can name, and what each is made from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use segarena_core::backend::{BackendError, InferenceBackend};
+use segarena_core::clicks::{ChallengePolicy, ClickPolicy, RandomPolicy};
+use segarena_process::ProcessBackend;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::config::ConfigError;
+
+/// The backends and click policies that a configuration can choose from, by name.
+pub struct Registry {
+    backends: BTreeMap<String, MakeBackend>,
+    policies: BTreeMap<String, MakePolicy>,
+}
+
+type MakeBackend =
+    Box<dyn Fn(&BackendSection) -> Result<Arc<dyn InferenceBackend>, ConfigError> + Send + Sync>;
+type MakePolicy = Box<dyn Fn(PolicyOptions) -> Arc<dyn ClickPolicy> + Send + Sync>;
+
+/// What a configuration says of its click policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PolicyOptions {
+    /// The seed for a policy that draws lots.
+    pub seed: u64,
+}
+
+/// Options of a backend that has none.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoOptions {
+    /// The backend's kind.
+    pub kind: String,
+}
+
+impl Registry {
+    /// Nothing at all.
+    pub fn empty() -> Self {
+        Self {
+            backends: BTreeMap::new(),
+            policies: BTreeMap::new(),
+        }
+    }
+
+    /// What segarena brings with it.
+    pub fn built_in() -> Self {
+        let mut registry = Self::empty();
+        registry.add_backend(ProcessBackend::KIND, |section| {
+            Ok(Arc::new(ProcessBackend::new(section.read()?)))
+        });
+        registry.add_policy("challenge", |_| Arc::new(ChallengePolicy));
+        registry.add_policy("random", |options| {
+            Arc::new(RandomPolicy { seed: options.seed })
+        });
+        registry
+    }
+
+    /// Adds a backend, in the place of any of the same kind.
+    pub fn add_backend(
+        &mut self,
+        kind: &str,
+        make: impl Fn(&BackendSection) -> Result<Arc<dyn InferenceBackend>, ConfigError>
+        + Send
+        + Sync
+        + 'static,
+    ) {
+        self.backends.insert(kind.to_owned(), Box::new(make));
+    }
+
+    /// Adds a click policy, in the place of any of the same name.
+    pub fn add_policy(
+        &mut self,
+        name: &str,
+        make: impl Fn(PolicyOptions) -> Arc<dyn ClickPolicy> + Send + Sync + 'static,
+    ) {
+        self.policies.insert(name.to_owned(), Box::new(make));
+    }
+
+    /// The kinds of backend there are, in alphabetical order.
+    pub fn backend_kinds(&self) -> Vec<&str> {
+        self.backends.keys().map(String::as_str).collect()
+    }
+
+    /// The names of the click policies there are, in alphabetical order.
+    pub fn policy_names(&self) -> Vec<&str> {
+        self.policies.keys().map(String::as_str).collect()
+    }
+
+    /// The backend of this kind with the section's options; `None` if there is no such kind.
+    pub(crate) fn backend(
+        &self,
+        section: &BackendSection,
+    ) -> Option<Result<Arc<dyn InferenceBackend>, ConfigError>> {
+        self.backends.get(&section.kind).map(|make| make(section))
+    }
+
+    /// The policy of this name; `None` if there is none.
+    pub(crate) fn policy(
+        &self,
+        name: &str,
+        options: PolicyOptions,
+    ) -> Option<Arc<dyn ClickPolicy>> {
+        self.policies.get(name).map(|make| make(options))
+    }
+}
+
+/// The `[backend]` table of a configuration, for a backend to read its options from.
+#[derive(Debug, Clone)]
+pub struct BackendSection {
+    kind: String,
+    source: Option<(PathBuf, String)>,
+}
+
+impl BackendSection {
+    /// The section of this text, which chose `kind`.
+    pub(crate) fn in_file(kind: &str, path: &Path, text: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            source: Some((path.to_owned(), text.to_owned())),
+        }
+    }
+
+    /// No section: every option has its default.
+    pub(crate) fn without_file(kind: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            source: None,
+        }
+    }
+
+    /// The kind of backend chosen.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The section as a backend's options. Let these refuse unknown fields (and know `kind`), so
+    /// that a misspelt key is told with its file and line.
+    ///
+    /// # Errors
+    /// When a key or its type is wrong.
+    pub fn read<Options: DeserializeOwned + Default>(&self) -> Result<Options, ConfigError> {
+        #[derive(Deserialize)]
+        struct OnlyBackend<Options> {
+            backend: Options,
+        }
+        let Some((path, text)) = &self.source else {
+            return Ok(Options::default());
+        };
+        toml::from_str::<OnlyBackend<Options>>(text)
+            .map(|file| file.backend)
+            .map_err(|error| ConfigError::parse(path, error))
+    }
+
+    /// Turns a backend's own objection to its options into an error that names the file.
+    pub fn refused(&self, error: &BackendError) -> ConfigError {
+        ConfigError::Backend {
+            place: self.source.as_ref().map(|(path, _)| path.clone()),
+            kind: self.kind.clone(),
+            message: error.to_string(),
+        }
+    }
+}
