@@ -19,6 +19,7 @@ use segarena_core::backend::{
     SubmissionSource,
 };
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use child::ChildCommand;
 use strays::StrayScope;
@@ -133,7 +134,7 @@ impl InferenceBackend for ProcessBackend {
         Ok(Runnable {
             submission: submission.clone(),
             reference: program.to_string_lossy().into_owned(),
-            fingerprint: format!("{argv:?} in {}", workdir.display()),
+            fingerprint: fingerprint(argv, workdir),
             loaded_here: false,
         })
     }
@@ -191,6 +192,31 @@ fn command_of(submission: &Submission) -> Result<(&[String], &Path), BackendErro
         }
     }
 }
+
+/// The command, where it runs, and a hash of every file that the command names (a script, say), so
+/// that results of an edited program are not taken for those of the one before.
+fn fingerprint(argv: &[String], workdir: &Path) -> String {
+    let mut files = Sha256::new();
+    for path in argv[1..].iter().map(|argument| workdir.join(argument)) {
+        // What is no readable file of ordinary size has no part in it.
+        let is_script = path
+            .metadata()
+            .is_ok_and(|file| file.is_file() && file.len() < LARGEST_SCRIPT);
+        if let Some(content) = is_script.then(|| std::fs::read(&path).ok()).flatten() {
+            files.update(content);
+        }
+    }
+    let hash: String = files
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    format!("{argv:?} in {} (files {hash})", workdir.display())
+}
+
+/// Larger files named by a command are data rather than programs.
+const LARGEST_SCRIPT: u64 = 16 << 20;
 
 /// The program as an absolute path: a bare name is looked up on PATH, a path starts at `workdir`.
 fn find_program(program: &str, workdir: &Path) -> Option<PathBuf> {

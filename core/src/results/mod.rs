@@ -28,7 +28,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let write = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new()
-            .prefix(".segarena-")
+            .prefix(TEMPORARY)
             .tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
@@ -59,6 +59,23 @@ pub fn write_json(path: &Path, record: &impl Serialize) -> Result<(), WriteError
     })?;
     bytes.push(b'\n');
     write_whole(path, &bytes)
+}
+
+/// The beginning of every temporary name.
+pub(crate) const TEMPORARY: &str = ".segarena-";
+
+/// Removes the temporary files that a run which died left in `folder`, as well as can be.
+pub(crate) fn remove_temporaries(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_temporary = entry
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(TEMPORARY.as_bytes());
+        if is_temporary && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            // One that stays is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Creates a folder and its parents.

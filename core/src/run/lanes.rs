@@ -74,7 +74,6 @@ impl SubmissionRun {
         });
         shared.write_records()?;
         let result = Shared::drain(&shared).await;
-        let _ = std::fs::remove_dir(&shared.run.work);
         result?;
         let name = shared.run.name().to_owned();
         let records = shared.in_order();

@@ -158,6 +158,7 @@ impl Evaluation {
         let hashes = tokio::task::block_in_place(|| check_cases(&self.cases))?;
         let output = OutputFolder::create(&self.output)?;
         let _lock = OutputLock::take(&self.output, &output.lock())?;
+        output.sweep(&self);
         let status = self.backend.check().await?;
         let record = self.record(&hashes, &status);
         if let Some(caution) = status.caution {
@@ -277,6 +278,8 @@ impl Run {
             interactions: self.evaluation.protocol.interactions(),
         });
         let result = self.all_submissions().await;
+        self.output
+            .remove_work(&self.evaluation, &self.record.run_id);
         if let Err(error) = self.backend.shut_down().await {
             tracing::warn!(%error, "the backend could not be shut down");
         }

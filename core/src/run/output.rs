@@ -4,10 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Evaluation;
+use super::{Evaluation, RunRecord};
 use crate::backend::PrepareProgress;
 use crate::event::{Event, Observer};
-use crate::results::{SubmissionFiles, WriteError, create_folder};
+use crate::results::{SubmissionFiles, WriteError, create_folder, remove_temporaries};
+use crate::work::remove_tree;
 
 /// An output folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,25 @@ impl OutputFolder {
         let folder = Self::at(path);
         create_folder(&folder.private())?;
         Ok(folder)
+    }
+
+    /// Removes what a run that died left here: temporary files and work folders. Only for the
+    /// holder of the lock, who knows that no other run is under way.
+    pub(super) fn sweep(&self, evaluation: &Evaluation) {
+        remove_temporaries(&self.path);
+        for submission in &evaluation.submissions {
+            remove_temporaries(self.submission(&submission.name).folder());
+        }
+        if !evaluation.keep_work {
+            let _ = remove_tree(&self.private().join("work"));
+        }
+        let earlier = std::fs::read(self.run_record()).unwrap_or_default();
+        let earlier = serde_json::from_slice::<RunRecord>(&earlier);
+        if let (Some(folder), Ok(earlier)) = (&evaluation.work_dir, earlier)
+            && earlier.run_id.bytes().all(|byte| byte.is_ascii_hexdigit())
+        {
+            let _ = remove_tree(&work_of_run(folder, &earlier.run_id));
+        }
     }
 
     /// The folder itself.
@@ -64,14 +84,33 @@ impl OutputFolder {
     /// share a `work_dir` never meet.
     pub(super) fn work(&self, evaluation: &Evaluation, run_id: &str, submission: &str) -> PathBuf {
         match &evaluation.work_dir {
-            Some(folder) => folder.join(format!("segarena-{run_id}")).join(submission),
+            Some(folder) => work_of_run(folder, run_id).join(submission),
             None => self.private().join("work").join(submission),
+        }
+    }
+
+    /// Removes the run's empty work folders; those that were kept stay.
+    pub(super) fn remove_work(&self, evaluation: &Evaluation, run_id: &str) {
+        let folders = evaluation
+            .submissions
+            .iter()
+            .map(|s| self.work(evaluation, run_id, &s.name));
+        for folder in folders {
+            let _ = std::fs::remove_dir(&folder);
+            if let Some(parent) = folder.parent() {
+                let _ = std::fs::remove_dir(parent);
+            }
         }
     }
 
     fn private(&self) -> PathBuf {
         self.path.join(Self::PRIVATE)
     }
+}
+
+/// A run's own folder inside a `work_dir` that it may share with others.
+fn work_of_run(work_dir: &Path, run_id: &str) -> PathBuf {
+    work_dir.join(format!("segarena-{run_id}"))
 }
 
 /// Removes a file that may not be there.
