@@ -15,6 +15,7 @@ use super::folder::open_own;
 use super::header::ArrayHeader;
 use super::layout::{in_c_order, voxel};
 
+const PURPOSE: &str = "a ground truth is a 3-D array of integer labels, 0 being background";
 const WANTED: &str = "integer labels (bool, int8…64, uint8…64, or floats that are all whole)";
 
 /// A ground truth: the key of every voxel, and which label each key is.
@@ -55,7 +56,7 @@ pub fn read_ground_truth(path: &Path, key: &str) -> Result<GroundTruth, NpzError
 }
 
 fn decode(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
-    let mut reader = archive.reader(archive.require(key)?)?;
+    let mut reader = archive.reader(archive.require(key, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;
     let shape = header.three_axes(key)?;
     let (dtype, count) = header.numeric(&reader, WANTED)?;
