@@ -55,6 +55,20 @@ pub fn read_ground_truth(path: &Path, key: &str) -> Result<GroundTruth, NpzError
         .map_err(|flaw| NpzError::new(path, flaw))
 }
 
+/// Reads a ground truth from the bytes of an `.npz`; `path` is what messages call it.
+///
+/// # Errors
+/// As [`read_ground_truth`].
+pub fn read_ground_truth_bytes(
+    path: &Path,
+    bytes: Vec<u8>,
+    key: &str,
+) -> Result<GroundTruth, NpzError> {
+    Archive::from_bytes(bytes)
+        .and_then(|archive| decode(&archive, key))
+        .map_err(|flaw| NpzError::new(path, flaw))
+}
+
 fn decode(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
     let mut reader = archive.reader(archive.require(key, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;

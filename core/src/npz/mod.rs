@@ -25,7 +25,7 @@ mod writer;
 pub use dtype::{Dtype, Kind};
 pub use error::{Flaw, NpzError, PredictionError};
 pub use folder::Folder;
-pub use ground_truth::{GroundTruth, read_ground_truth};
+pub use ground_truth::{GroundTruth, read_ground_truth, read_ground_truth_bytes};
 pub(crate) use image::CopyError;
 pub use image::Image;
 pub use prediction::{Prediction, read_prediction, read_prediction_bytes, read_prediction_file};
