@@ -19,7 +19,7 @@ use super::error::Flaw;
 
 /// More members than any `.npz` has.
 const MOST_MEMBERS: usize = 4096;
-/// Local header: 30 bytes and the name at least.
+/// A local header without its name.
 const LOCAL_HEADER: u64 = 30;
 /// No deflate stream expands more than 1032 times.
 const MOST_EXPANSION: u64 = 1032;
@@ -45,6 +45,8 @@ pub(crate) struct Member {
     inflated: u64,
     deflated: u64,
     header_offset: u64,
+    /// The least its local header takes.
+    header_length: u64,
     wayfinder: ZipArchiveEntryWayfinder,
 }
 
@@ -82,26 +84,7 @@ impl Archive {
         if zip.entries_hint() > MOST_MEMBERS as u64 {
             return Err(too_many_members());
         }
-        let mut members = Vec::new();
-        let mut entries = zip.entries(&mut buffer);
-        while let Some(entry) = entries.next_entry().map_err(damaged)? {
-            if members.len() == MOST_MEMBERS {
-                return Err(too_many_members());
-            }
-            members.push(Member {
-                name: String::from_utf8_lossy(entry.file_path().as_bytes()).into_owned(),
-                method: entry.compression_method(),
-                encrypted: entry.flags().is_encrypted(),
-                crc: entry.crc32(),
-                inflated: entry.uncompressed_size_hint(),
-                deflated: entry.compressed_size_hint(),
-                header_offset: entry.local_header_offset(),
-                wayfinder: entry.wayfinder(),
-            });
-        }
-        if members.len() as u64 != zip.entries_hint() {
-            return Err(not_an_archive("its directory is damaged"));
-        }
+        let members = read_directory(&zip, &mut buffer)?;
         let archive = Self { zip, members };
         archive.refuse_overlaps()?;
         Ok(archive)
@@ -113,7 +96,7 @@ impl Archive {
         for member in &self.members {
             let end = member
                 .header_offset
-                .checked_add(LOCAL_HEADER + member.name.len() as u64)
+                .checked_add(member.header_length)
                 .and_then(|start| start.checked_add(member.deflated))
                 .filter(|&end| end <= self.zip.directory_offset());
             let Some(end) = end else {
@@ -151,8 +134,8 @@ impl Archive {
         }
     }
 
-    /// The one member with this key.
-    pub(crate) fn require(&self, key: &str) -> Result<&Member, Flaw> {
+    /// The one member with this key; `purpose` says in the error what it is for.
+    pub(crate) fn require(&self, key: &str, purpose: &'static str) -> Result<&Member, Flaw> {
         self.find(key)?.ok_or_else(|| {
             let keys: Vec<_> = self
                 .members
@@ -168,6 +151,7 @@ impl Archive {
             Flaw::MissingKey {
                 key: key.to_owned(),
                 present,
+                purpose,
             }
         })
     }
@@ -222,6 +206,35 @@ impl Archive {
             left: member.inflated,
         })
     }
+}
+
+/// The members, as the archive's directory has them.
+fn read_directory(zip: &ZipArchive<Source>, buffer: &mut [u8]) -> Result<Vec<Member>, Flaw> {
+    let mut members = Vec::new();
+    if zip.entries_hint() == 0 {
+        return Ok(members);
+    }
+    let mut entries = zip.entries(buffer);
+    while let Some(entry) = entries.next_entry().map_err(damaged)? {
+        if members.len() == MOST_MEMBERS {
+            return Err(too_many_members());
+        }
+        members.push(Member {
+            name: String::from_utf8_lossy(entry.file_path().as_bytes()).into_owned(),
+            method: entry.compression_method(),
+            encrypted: entry.flags().is_encrypted(),
+            crc: entry.crc32(),
+            inflated: entry.uncompressed_size_hint(),
+            deflated: entry.compressed_size_hint(),
+            header_offset: entry.local_header_offset(),
+            header_length: LOCAL_HEADER + entry.file_path().len() as u64,
+            wayfinder: entry.wayfinder(),
+        });
+    }
+    if members.len() as u64 != zip.entries_hint() {
+        return Err(not_an_archive("its directory is damaged"));
+    }
+    Ok(members)
 }
 
 enum Data {

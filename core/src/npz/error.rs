@@ -71,12 +71,14 @@ pub enum Flaw {
         reason: String,
     },
     /// No member holds the array.
-    #[error("`{key}` is missing; the archive has {present}")]
+    #[error("`{key}` is missing; the archive has {present} ({purpose})")]
     MissingKey {
         /// The array's key.
         key: String,
         /// The keys that are there.
         present: String,
+        /// What the array is for, so that it can be supplied.
+        purpose: &'static str,
     },
     /// The member cannot be decompressed.
     #[error("`{key}` cannot be read: {reason}")]
@@ -189,7 +191,7 @@ impl Flaw {
     }
 
     /// Whether this machine is at fault (out of file handles, memory or disk) and not the file.
-    pub(crate) fn is_ours(&self) -> bool {
+    pub fn is_ours(&self) -> bool {
         match self {
             Self::Memory { .. } => true,
             Self::Io { source, .. } => {

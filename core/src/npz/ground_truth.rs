@@ -15,6 +15,7 @@ use super::folder::open_own;
 use super::header::ArrayHeader;
 use super::layout::{in_c_order, voxel};
 
+const PURPOSE: &str = "a ground truth is a 3-D array of integer labels, 0 being background";
 const WANTED: &str = "integer labels (bool, int8…64, uint8…64, or floats that are all whole)";
 
 /// A ground truth: the key of every voxel, and which label each key is.
@@ -54,8 +55,22 @@ pub fn read_ground_truth(path: &Path, key: &str) -> Result<GroundTruth, NpzError
         .map_err(|flaw| NpzError::new(path, flaw))
 }
 
+/// Reads a ground truth from the bytes of an `.npz`; `path` is what messages call it.
+///
+/// # Errors
+/// As [`read_ground_truth`].
+pub fn read_ground_truth_bytes(
+    path: &Path,
+    bytes: Vec<u8>,
+    key: &str,
+) -> Result<GroundTruth, NpzError> {
+    Archive::from_bytes(bytes)
+        .and_then(|archive| decode(&archive, key))
+        .map_err(|flaw| NpzError::new(path, flaw))
+}
+
 fn decode(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
-    let mut reader = archive.reader(archive.require(key)?)?;
+    let mut reader = archive.reader(archive.require(key, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;
     let shape = header.three_axes(key)?;
     let (dtype, count) = header.numeric(&reader, WANTED)?;

@@ -13,6 +13,7 @@ use super::header::{ArrayHeader, Elements};
 use super::pickle::{self, ObjectArray};
 use super::writer::NpzWriter;
 
+const SPACING: &str = "an image file needs the size of a voxel, three numbers in mm (z, y, x)";
 const NUMERIC: &str = "numbers (bool, int8…64, uint8…64 or float16…64)";
 
 /// An image file of the data set, checked: its voxels' shape and type, its spacing, its boxes.
@@ -62,7 +63,10 @@ impl Image {
     }
 
     fn check(path: &Path, archive: &Archive) -> Result<Self, Flaw> {
-        let mut imgs = archive.reader(archive.require("imgs")?)?;
+        let mut imgs = archive.reader(archive.require(
+            "imgs",
+            "an image file needs its voxels, a 3-D array of numbers",
+        )?)?;
         let header = ArrayHeader::read(&mut imgs)?;
         let shape = header.three_axes("imgs")?;
         let (dtype, _) = header.numeric(&imgs, NUMERIC)?;
@@ -174,7 +178,7 @@ fn unreadable(error: zip::result::ZipError) -> Flaw {
 }
 
 fn read_spacing(archive: &Archive) -> Result<Spacing, Flaw> {
-    let mut reader = archive.reader(archive.require("spacing")?)?;
+    let mut reader = archive.reader(archive.require("spacing", SPACING)?)?;
     let header = ArrayHeader::read(&mut reader)?;
     if header.shape != [3] {
         return Err(Flaw::Shape {

@@ -19,6 +19,7 @@ use super::layout::{in_c_order, voxel};
 /// The key of the array a submission writes.
 const SEGS: &str = "segs";
 const WANTED: &str = "booleans, integers or floats (bool, int8…64, uint8…64, float16…64)";
+const PURPOSE: &str = "a prediction is the array `segs`, of the ground truth's shape";
 const CASTABLE: &str =
     "labels must be finite numbers that fit 32 bits, or the cast to uint8 has no meaning";
 
@@ -122,7 +123,7 @@ pub fn read_prediction_bytes(
 }
 
 fn decode(archive: &Archive, shape: [usize; 3], keys: &LabelKeys) -> Result<Prediction, Flaw> {
-    let mut reader = archive.reader(archive.require(SEGS)?)?;
+    let mut reader = archive.reader(archive.require(SEGS, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;
     if header.shape != shape {
         return Err(Flaw::Shape {

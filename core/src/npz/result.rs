@@ -154,7 +154,8 @@ fn unwritable(key: &str, reason: String) -> Flaw {
 pub fn read_saved_segs(path: &Path) -> Result<SavedSegs, NpzError> {
     let open = || {
         let archive = Archive::open(open_own(path)?)?;
-        let mut reader = archive.reader(archive.require(ALL_SEGS)?)?;
+        let mut reader =
+            archive.reader(archive.require(ALL_SEGS, "a result file holds every prediction")?)?;
         let header = ArrayHeader::read(&mut reader)?;
         header.numeric(&reader, "uint8")?;
         match (&header.elements, header.shape.as_slice(), header.fortran) {

@@ -1,0 +1,11 @@
+//! Files of all sorts: what is written is read back, and what is wrong with a file is said.
+
+mod bad_data;
+mod craft;
+mod fixtures;
+mod hostile;
+mod inputs;
+mod memory;
+mod pickles;
+mod results;
+mod round_trip;

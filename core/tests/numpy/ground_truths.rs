@@ -1,0 +1,45 @@
+//! Ground truths of every type and layout that numpy writes.
+
+use std::fs;
+
+use ndarray::Array3;
+use segarena_core::npz::read_ground_truth;
+
+use super::environments::environments;
+
+#[test]
+fn ground_truths_written_by_numpy_are_read_with_their_labels() {
+    for environment in environments("ground truths written by numpy") {
+        let folder = tempfile::tempdir().unwrap();
+        environment.run("ground_truths.py", folder.path());
+        let cases = fs::read_to_string(folder.path().join("cases.txt")).unwrap();
+        assert!(
+            cases.lines().count() > 200,
+            "{} cases",
+            cases.lines().count()
+        );
+        for line in cases.lines() {
+            let (name, labels) = line.split_once(' ').unwrap();
+            let labels: Vec<i64> = labels
+                .split(' ')
+                .map(|label| label.parse().unwrap())
+                .collect();
+            let ranks = fs::read(folder.path().join(format!("{name}.ranks"))).unwrap();
+            let what = format!("numpy {}: {name}", environment.version);
+
+            let truth = read_ground_truth(&folder.path().join(format!("{name}.npz")), "gts")
+                .unwrap_or_else(|error| panic!("{what}: {error}"));
+
+            assert_eq!(truth.keys.labels(), labels, "{what}");
+            let keys: Vec<u8> = std::iter::once(0)
+                .chain(truth.keys.iter().map(|(_, key)| key))
+                .collect();
+            let expected: Vec<u8> = ranks.iter().map(|&rank| keys[usize::from(rank)]).collect();
+            assert_eq!(
+                truth.voxels,
+                Array3::from_shape_vec([7, 8, 9], expected).unwrap(),
+                "{what}"
+            );
+        }
+    }
+}

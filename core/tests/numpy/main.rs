@@ -1,0 +1,7 @@
+//! Files that real numpy writes, read here; files written here, read by real numpy.
+
+mod environments;
+mod ground_truths;
+mod model_inputs;
+mod predictions;
+mod results;
