@@ -208,7 +208,15 @@ mod tests {
     /// Measured: `numpy.mean` of `[0.1 * k for k in range(1, n + 1)]`.
     #[test]
     fn means_are_numpys_to_the_last_bit() {
-        for (count, expected) in [(3, 0.0)] {
+        for (count, expected) in [
+            (3, 0.20000000000000004),
+            (7, 0.4),
+            (8, 0.45),
+            (15, 0.8),
+            (100, 5.05),
+            (129, 6.5),
+            (255, 12.8),
+        ] {
             let values: Vec<f64> = (1..=count).map(|k| 0.1 * f64::from(k)).collect();
             assert_eq!(mean(values.into_iter()), expected, "of {count}");
         }

@@ -168,7 +168,7 @@ mod tests {
     fn restoring_keeps_what_the_submission_left() {
         let (_parent, folder) = folder();
         fs::write(folder.outputs().join("state.pt"), "x").unwrap();
-        fs::set_permissions(folder.outputs(), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(folder.outputs(), Permissions::from_mode(0o000)).unwrap();
         folder.restore().unwrap();
         assert_eq!(fs::read(folder.outputs().join("state.pt")).unwrap(), b"x");
     }
@@ -189,7 +189,7 @@ mod tests {
         let (_parent, folder) = folder();
         let locked = folder.outputs().join("a/b");
         fs::create_dir_all(&locked).unwrap();
-        fs::set_permissions(folder.outputs().join("a"), Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(folder.outputs().join("a"), Permissions::from_mode(0o000)).unwrap();
         let path = folder.path().to_owned();
         drop(folder);
         assert!(!path.exists());

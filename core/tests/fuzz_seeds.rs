@@ -1,5 +1,7 @@
 //! The fuzz targets' work, done on their seeds: `fuzz/` itself needs a nightly compiler.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "../../fuzz/formats.rs"]
 mod formats;
 

@@ -37,7 +37,9 @@ impl NpzMembers {
     /// Whether the array with this key holds Python objects.
     pub fn has_objects(&self, key: &str) -> bool {
         let read = || {
-            let mut reader = self.archive.reader(self.archive.require(key)?)?;
+            let mut reader = self
+                .archive
+                .reader(self.archive.require(key, "what is asked for")?)?;
             ArrayHeader::read(&mut reader)
         };
         read().is_ok_and(|header| header.elements == Elements::Objects)
@@ -70,7 +72,7 @@ impl NpzMembers {
     /// If there is none of this key, or it holds more than plain values.
     pub fn objects(&self, key: &str) -> Result<ObjectArray, NpzError> {
         let read = || {
-            let member = self.archive.require(key)?;
+            let member = self.archive.require(key, "what is asked for")?;
             let header = ArrayHeader::read(&mut self.archive.reader(member)?)?;
             match header.elements {
                 Elements::Objects => read_objects(&self.archive, member),
@@ -86,7 +88,9 @@ impl NpzMembers {
     /// If there is none of this key, or it is something else.
     pub fn strings(&self, key: &str) -> Result<(Vec<usize>, Vec<String>), NpzError> {
         let read = || {
-            let mut reader = self.archive.reader(self.archive.require(key)?)?;
+            let mut reader = self
+                .archive
+                .reader(self.archive.require(key, "what is asked for")?)?;
             let header = ArrayHeader::read(&mut reader)?;
             let not_strings = || Flaw::header(key, "it must be an array of strings");
             let count = header.count().ok_or_else(not_strings)?;
@@ -113,7 +117,9 @@ impl NpzMembers {
         cast: impl Fn(f64) -> T,
     ) -> Result<Array3<T>, NpzError> {
         let read = || -> Result<Array3<T>, Flaw> {
-            let mut reader = self.archive.reader(self.archive.require(key)?)?;
+            let mut reader = self
+                .archive
+                .reader(self.archive.require(key, "what is asked for")?)?;
             let header = ArrayHeader::read(&mut reader)?;
             let shape = header.three_axes(key)?;
             let (dtype, count) = header.numeric(&reader, "numbers")?;

@@ -2,16 +2,7 @@
 
 use ndarray::ArrayView3;
 
-use super::{LabelVolume, Run, RunMask, Voxel};
-
-/// A box of voxels, `low` and `high` both inside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VoxelBox {
-    /// The corner with the smallest indices.
-    pub low: Voxel,
-    /// The corner with the largest indices.
-    pub high: Voxel,
-}
+use super::{LabelVolume, Run, RunMask, Voxel, VoxelBox};
 
 /// What a pass over truth and prediction counted for one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -110,11 +101,7 @@ impl<'a> Comparison<'a> {
 }
 
 fn grow(bounds: &mut Option<VoxelBox>, at: Voxel) {
-    let bounds = bounds.get_or_insert(VoxelBox { low: at, high: at });
-    for axis in 0..3 {
-        bounds.low[axis] = bounds.low[axis].min(at[axis]);
-        bounds.high[axis] = bounds.high[axis].max(at[axis]);
-    }
+    *bounds = Some(bounds.map_or(VoxelBox::of(at), |bounds| bounds.with(at)));
 }
 
 #[cfg(test)]

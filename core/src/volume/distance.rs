@@ -44,8 +44,7 @@ impl SquaredDistances {
         let background_after = [0, 1, 2]
             .map(|axis| outside == Outside::Background || bounds.high[axis] + 1 < shape[axis]);
 
-        let size = [0, 1, 2].map(|axis| bounds.high[axis] - bounds.low[axis] + 1);
-        let mut values = Array3::<u64>::zeros(size);
+        let mut values = Array3::<u64>::zeros(bounds.size());
         for &run in mask.runs() {
             let (z, y) = mask.row_of(run);
             let (start, end) = (run.start as usize, run.end as usize);
@@ -80,9 +79,7 @@ impl SquaredDistances {
 
     /// The squared distance of a voxel; 0 outside the mask.
     pub fn at(&self, voxel: Voxel) -> u64 {
-        let inside = (0..3)
-            .all(|axis| (self.bounds.low[axis]..=self.bounds.high[axis]).contains(&voxel[axis]));
-        if inside {
+        if self.bounds.holds(voxel) {
             self.values[[0, 1, 2].map(|axis| voxel[axis] - self.bounds.low[axis])]
         } else {
             0

@@ -82,23 +82,13 @@ impl RunMask {
 
     /// The smallest box that holds every voxel; `None` if there is none.
     pub fn bounds(&self) -> Option<VoxelBox> {
-        let first = self.runs.first()?;
-        let (z, y) = self.row_of(*first);
-        let mut bounds = VoxelBox {
-            low: [z, y, first.start as usize],
-            high: [z, y, first.start as usize],
-        };
-        for &run in &self.runs {
+        let ends = self.runs.iter().flat_map(|&run| {
             let (z, y) = self.row_of(run);
-            let ends = [(run.start, z, y), (run.end - 1, z, y)];
-            for at in ends.map(|(x, z, y)| [z, y, x as usize]) {
-                for axis in 0..3 {
-                    bounds.low[axis] = bounds.low[axis].min(at[axis]);
-                    bounds.high[axis] = bounds.high[axis].max(at[axis]);
-                }
-            }
-        }
-        Some(bounds)
+            [[z, y, run.start as usize], [z, y, run.end as usize - 1]]
+        });
+        ends.fold(None, |bounds: Option<VoxelBox>, at| {
+            Some(bounds.map_or(VoxelBox::of(at), |bounds| bounds.with(at)))
+        })
     }
 
     /// The `n`th voxel of the mask in C order, counted from 0.

@@ -168,27 +168,17 @@ pub(crate) fn halved(voxels: &Array3<u8>) -> Array3<u8> {
 /// before the first voxel, and its code.
 pub(crate) fn surface_elements(voxels: &Array3<u8>, key: u8) -> Vec<(Voxel, u8)> {
     let mask = padded(&voxels.mapv(|value| u8::from(value == key)), [1; 3]);
-    let mut elements = Vec::new();
-    for ((z, y, x), window) in mask
-        .windows((2, 2, 2))
-        .into_iter()
-        .enumerate()
-        .map(|(n, window)| {
-            let (_, height, width) = voxels.dim();
-            let (height, width) = (height + 1, width + 1);
-            (
-                (n / (height * width), n / width % height, n % width),
-                window,
-            )
-        })
-    {
-        let code = window
-            .iter()
-            .rev()
-            .fold(0u8, |code, &inside| code << 1 | inside);
-        if code != 0 && code != 255 {
-            elements.push(([z, y, x], code));
-        }
-    }
+    let (depth, height, width) = voxels.dim();
+    let places = ndarray::indices((depth + 1, height + 1, width + 1));
+    let elements = places.into_iter().zip(mask.windows((2, 2, 2)));
     elements
+        .map(|((z, y, x), window)| {
+            let code = window
+                .iter()
+                .zip(0..8)
+                .fold(0, |code, (inside, bit)| code | inside << bit);
+            ([z, y, x], code)
+        })
+        .filter(|&(_, code)| code != 0 && code != 255)
+        .collect()
 }

@@ -1,4 +1,5 @@
 //! Files that real numpy writes, read here; files written here, read by real numpy.
+#![allow(clippy::unwrap_used)]
 
 mod environments;
 mod ground_truths;

@@ -66,7 +66,7 @@ struct Surface {
 
 impl Surface {
     fn of(bounds: VoxelBox, mask: impl Fn(Voxel) -> bool) -> Self {
-        let size = [0, 1, 2].map(|axis| bounds.high[axis] - bounds.low[axis] + 1);
+        let size = bounds.size();
         let inside = |corner: Voxel| {
             (0..3).all(|axis| (1..=size[axis]).contains(&corner[axis]))
                 && mask([0, 1, 2].map(|axis| bounds.low[axis] + corner[axis] - 1))
@@ -165,7 +165,7 @@ mod tests {
         let mut state = seed;
         Array3::from_shape_simple_fn((depth, height, width), || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            u8::from((state >> 16) % one_in == 0)
+            u8::from((state >> 16).is_multiple_of(one_in))
         })
     }
 
