@@ -13,4 +13,5 @@
 
 pub mod backend;
 pub mod clicks;
+pub mod score;
 pub mod volume;

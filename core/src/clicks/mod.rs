@@ -1,8 +1,15 @@
 //! Where the next click goes: the trait [`ClickPolicy`] and the policies that ship with segarena.
 
+mod challenge;
+mod choice;
+mod random;
+
 use serde::{Deserialize, Serialize};
 
-use crate::volume::{Comparison, Voxel};
+use crate::volume::{Comparison, LabelVolume, Voxel};
+
+pub use challenge::ChallengePolicy;
+pub use random::RandomPolicy;
 
 /// Whether a click adds to a label or takes away from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +19,17 @@ pub enum ClickKind {
     Fg,
     /// A background click: the prediction has the label where it is not.
     Bg,
+}
+
+impl ClickKind {
+    /// What a click on the error voxel `at` says of the label with this key.
+    pub fn of(truth: &LabelVolume, at: Voxel, key: u8) -> Self {
+        if truth.voxels()[at] == key {
+            Self::Fg
+        } else {
+            Self::Bg
+        }
+    }
 }
 
 /// One click: what it says and where.

@@ -2,16 +2,7 @@
 
 use ndarray::ArrayView3;
 
-use super::{LabelVolume, Voxel};
-
-/// A box of voxels, `low` and `high` both inside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct VoxelBox {
-    /// The corner with the smallest indices.
-    pub low: Voxel,
-    /// The corner with the largest indices.
-    pub high: Voxel,
-}
+use super::{LabelVolume, Run, RunMask, Voxel, VoxelBox};
 
 /// What a pass over truth and prediction counted for one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,6 +68,32 @@ impl<'a> Comparison<'a> {
         self.prediction
     }
 
+    /// The error of the label with this key: the voxels that have it in exactly one of the two.
+    pub fn error_runs(&self, key: u8) -> RunMask {
+        let mut error = RunMask::new(self.truth.shape());
+        let Some(VoxelBox { low, high }) = self.label(key).error else {
+            return error;
+        };
+        let truth = self.truth.voxels();
+        for z in low[0]..=high[0] {
+            for y in low[1]..=high[1] {
+                let row = (z * self.truth.shape()[1] + y) as u32;
+                for x in low[2]..=high[2] {
+                    let at = [z, y, x];
+                    if (truth[at] == key) != (self.prediction[at] == key) {
+                        let start = x as u32;
+                        error.push(Run {
+                            row,
+                            start,
+                            end: start + 1,
+                        });
+                    }
+                }
+            }
+        }
+        error
+    }
+
     /// What was counted for the label with this key.
     pub fn label(&self, key: u8) -> &LabelOverlap {
         &self.labels[usize::from(key)]
@@ -84,9 +101,46 @@ impl<'a> Comparison<'a> {
 }
 
 fn grow(bounds: &mut Option<VoxelBox>, at: Voxel) {
-    let bounds = bounds.get_or_insert(VoxelBox { low: at, high: at });
-    for axis in 0..3 {
-        bounds.low[axis] = bounds.low[axis].min(at[axis]);
-        bounds.high[axis] = bounds.high[axis].max(at[axis]);
+    *bounds = Some(bounds.map_or(VoxelBox::of(at), |bounds| bounds.with(at)));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::volume::twins;
+
+    fn bounds(voxels: impl Iterator<Item = Voxel>) -> Option<VoxelBox> {
+        let mut bounds = None;
+        voxels.for_each(|at| grow(&mut bounds, at));
+        bounds
+    }
+
+    proptest! {
+        #[test]
+        fn every_label_is_counted_as_if_alone((truth, prediction) in twins::pairs(4)) {
+            let volume = twins::volume(truth.clone());
+            let comparison = Comparison::new(&volume, prediction.view());
+            for key in 0..=255 {
+                let with = |wanted: fn(bool, bool) -> bool| -> Vec<Voxel> {
+                    let voxels = truth.indexed_iter().zip(&prediction);
+                    voxels
+                        .filter(|&((_, &t), &p)| wanted(t == key, p == key))
+                        .map(|(((z, y, x), _), _)| [z, y, x])
+                        .collect()
+                };
+                let error = with(|t, p| t != p);
+                let expected = LabelOverlap {
+                    truth: with(|t, _| t).len() as u64,
+                    prediction: with(|_, p| p).len() as u64,
+                    both: with(|t, p| t && p).len() as u64,
+                    error: bounds(error.iter().copied()),
+                    either: bounds(with(|t, p| t || p).into_iter()),
+                };
+                prop_assert_eq!(comparison.label(key), &expected);
+                prop_assert_eq!(twins::voxels_of(&comparison.error_runs(key)), error);
+            }
+        }
     }
 }

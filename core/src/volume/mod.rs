@@ -3,7 +3,19 @@
 //! Axis order is (z, y, x) everywhere, in C order; a voxel is `[z, y, x]`.
 
 mod comparison;
+mod components;
+mod distance;
 mod labels;
+mod runs;
+mod surface;
+#[cfg(test)]
+pub(crate) mod twins;
+mod voxel_box;
 
-pub use comparison::{Comparison, LabelOverlap, VoxelBox};
+pub use comparison::{Comparison, LabelOverlap};
+pub use components::largest_component;
+pub use distance::{Outside, SquaredDistances};
 pub use labels::{LabelKeys, LabelVolume, Spacing, SpacingError, Voxel};
+pub use runs::{Run, RunMask};
+pub use surface::{SurfaceOverlap, surface_overlap};
+pub use voxel_box::VoxelBox;
