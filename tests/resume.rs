@@ -78,7 +78,7 @@ fn slow() -> Arena {
         .case("phantom_perfect")
         .case("micro_tiny_objects")
         .case("crash_at_click_2")
-        .script("s", "echo $INPUTS >> runs; sleep 0.03; stand_in")
+        .script("s", "echo $INPUTS >> runs; sleep 0.1; stand_in")
 }
 
 fn start(arena: &Arena) -> Child {
