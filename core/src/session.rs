@@ -163,6 +163,9 @@ impl Session<'_> {
         self.work
             .restore()
             .map_err(|source| self.work_error(source))?;
+        self.work
+            .clear_input(&self.case.name)
+            .map_err(|source| self.work_error(source))?;
         let inputs = self.open(self.work.inputs())?;
         let name = OsStr::new(&self.case.name);
         if index == 1 {

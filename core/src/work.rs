@@ -80,6 +80,19 @@ impl WorkFolder {
         }
         Ok(())
     }
+
+    /// Removes a folder that stands where a model input is to be written: a file, a link or a
+    /// FIFO is replaced by the writing itself, a folder would make it fail.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn clear_input(&self, name: &str) -> io::Result<()> {
+        let path = self.inputs.join(name);
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => remove_tree(&path),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Drop for WorkFolder {
