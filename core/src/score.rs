@@ -1,5 +1,6 @@
 //! Scores: how good a prediction is, label by label and on average.
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::volume::{Comparison, LabelKeys, LabelOverlap, surface_overlap};
@@ -56,10 +57,9 @@ pub fn score_with_surfaces(
 
 /// The area under a curve of values one step apart, by the trapezoid rule; 0 for fewer than two.
 pub fn area_under_curve(values: &[f64]) -> f64 {
-    values
-        .windows(2)
-        .map(|pair| (pair[0] + pair[1]) / 2.0)
-        .sum()
+    let areas = values.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0);
+    // The sum of nothing would be -0.0, and look like it in tables.
+    areas.fold(0.0, |sum, area| sum + area)
 }
 
 fn dice_of_all(comparison: &Comparison<'_>, keys: &LabelKeys) -> Scores {
@@ -85,12 +85,16 @@ fn with_surfaces(
     keys: &LabelKeys,
     tolerance_mm: f64,
 ) -> Scores {
-    for (score, (_, key)) in scores.labels.iter_mut().zip(keys.iter()) {
-        // A label that is nowhere has been found wherever it is.
-        score.nsd = surface_overlap(comparison, key, tolerance_mm)
-            .dice()
-            .unwrap_or(1.0);
-    }
+    let keys: Vec<_> = keys.iter().map(|(_, key)| key).collect();
+    scores
+        .labels
+        .par_iter_mut()
+        .zip(&keys)
+        .for_each(|(score, &key)| {
+            let overlap = surface_overlap(comparison, key, tolerance_mm);
+            // A label that is nowhere has been found wherever it is.
+            score.nsd = overlap.dice().unwrap_or(1.0);
+        });
     scores.nsd = mean(scores.labels.iter().map(|label| label.nsd));
     scores
 }
@@ -202,6 +206,7 @@ mod tests {
     fn the_area_under_a_curve_is_that_of_its_trapezoids() {
         assert_eq!(area_under_curve(&[0.0, 1.0, 1.0, 0.5, 0.5]), 2.75);
         assert_eq!(area_under_curve(&[0.7]), 0.0);
+        assert!(area_under_curve(&[0.7]).is_sign_positive());
         assert_eq!(area_under_curve(&[]), 0.0);
     }
 

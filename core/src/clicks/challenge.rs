@@ -5,7 +5,7 @@ use rand_mt::Mt;
 use super::choice::choose;
 use super::{Click, ClickKind, ClickPolicy};
 use crate::volume::{
-    Comparison, Outside, Run, RunMask, SquaredDistances, Voxel, VoxelBox, largest_component,
+    Comparison, Outside, Run, RunMask, Voxel, VoxelBox, deepest_voxels, largest_component,
 };
 
 /// A padded error with more voxels than this is measured at half its resolution.
@@ -40,36 +40,13 @@ impl ClickPolicy for ChallengePolicy {
 fn central_voxel(component: &RunMask, most_voxels: u64) -> Option<Voxel> {
     let crop = PaddedCrop::new(component.bounds()?);
     let candidates = if crop.voxels() > most_voxels {
-        let halved = crop.halve(component);
-        let distances = SquaredDistances::new(&halved, Outside::Nothing)?;
-        let greatest = distances.greatest();
-        filter(component, |voxel| {
-            distances.at(crop.block(voxel)) == greatest
-        })
+        let deepest = deepest_voxels(&crop.halve(component), Outside::Nothing)?;
+        crop.voxels_in(component, &deepest)
     } else {
-        let distances = SquaredDistances::new(component, Outside::Background)?;
-        let greatest = distances.greatest();
-        filter(component, |voxel| distances.at(voxel) == greatest)
+        deepest_voxels(component, Outside::Background)?
     };
     let chosen = choose(&mut Mt::new(SEED), candidates.voxels());
     candidates.nth(chosen)
-}
-
-fn filter(mask: &RunMask, keep: impl Fn(Voxel) -> bool) -> RunMask {
-    let mut kept = RunMask::new(mask.shape());
-    for &run in mask.runs() {
-        let (z, y) = mask.row_of(run);
-        for x in run.start..run.end {
-            if keep([z, y, x as usize]) {
-                kept.push(Run {
-                    start: x,
-                    end: x + 1,
-                    ..run
-                });
-            }
-        }
-    }
-    kept
 }
 
 /// A component's box with background around it: a quarter of its size on every side, at least one
@@ -118,6 +95,29 @@ impl PaddedCrop {
             .collect();
         covered.sort_unstable();
         RunMask::from_runs(shape, covered)
+    }
+
+    /// The voxels of the component that are in these blocks.
+    fn voxels_in(&self, component: &RunMask, blocks: &RunMask) -> RunMask {
+        let mut voxels = RunMask::new(component.shape());
+        for &run in component.runs() {
+            let (z, y) = component.row_of(run);
+            let [block_z, block_y, _] = self.block([z, y, run.start as usize]);
+            for block in blocks.row(block_z, block_y) {
+                // The voxels' x of which the crop's is in the block.
+                let x_of = |block: u32| {
+                    (2 * block as usize + self.bounds.low[2]).saturating_sub(self.padding[2]) as u32
+                };
+                let (start, end) = (
+                    run.start.max(x_of(block.start)),
+                    run.end.min(x_of(block.end)),
+                );
+                if start < end {
+                    voxels.push(Run { start, end, ..run });
+                }
+            }
+        }
+        voxels
     }
 }
 

@@ -2,7 +2,8 @@
 
 use ndarray::ArrayView3;
 
-use super::{LabelVolume, Run, RunMask, Voxel, VoxelBox};
+use super::rows::{agreeing_length, equal_length, row_of};
+use super::{LabelVolume, Run, RunMask, VoxelBox};
 
 /// What a pass over truth and prediction counted for one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,41 +21,78 @@ pub struct LabelOverlap {
 }
 
 /// A ground truth, a prediction of the same shape, and every label's overlap.
+///
+/// Beside the counts the pass notes in which rows each label is, and, unless they are very many,
+/// the stretches in which truth and prediction differ, so that what is asked of one label
+/// afterwards costs what there is of that label and not another look at the volume.
 pub struct Comparison<'a> {
     truth: &'a LabelVolume,
     prediction: ArrayView3<'a, u8>,
+    pass: Pass,
+}
+
+/// A stretch of one row in which truth and prediction hold one key each, and not the same.
+#[derive(Clone, Copy)]
+struct Difference {
+    run: Run,
+    truth: u8,
+    prediction: u8,
+}
+
+/// One difference is noted for so many voxels at most: noise would cost more memory than the
+/// volume otherwise.
+const VOXELS_PER_DIFFERENCE: usize = 16;
+
+/// What the pass finds.
+struct Pass {
     labels: Vec<LabelOverlap>,
+    /// For each key a bit for each row that has it in either; empty where there is none.
+    rows: Vec<Vec<u64>>,
+    /// In C order; absent if there were too many.
+    differences: Option<Vec<Difference>>,
+    most_differences: usize,
+    row_count: usize,
 }
 
 impl<'a> Comparison<'a> {
-    /// Compares voxel by voxel. One pass, whatever the number of labels.
+    /// Compares in one pass, whatever the number of labels: row by row, by the stretches in which
+    /// neither truth nor prediction changes, so that a box grows once for each of these.
     ///
     /// # Panics
-    /// If the shapes differ: whoever read the prediction has checked that.
+    /// If the shapes differ or the prediction is not in C order: whoever read it has seen to both.
     pub fn new(truth: &'a LabelVolume, prediction: ArrayView3<'a, u8>) -> Self {
+        Self::noting(truth, prediction, prediction.len() / VOXELS_PER_DIFFERENCE)
+    }
+
+    /// Notes so many differences at most.
+    fn noting(
+        truth: &'a LabelVolume,
+        prediction: ArrayView3<'a, u8>,
+        most_differences: usize,
+    ) -> Self {
         assert_eq!(
             truth.voxels().dim(),
             prediction.dim(),
             "truth and prediction differ in shape"
         );
-        let mut labels = vec![LabelOverlap::default(); 256];
-        for ((at, &t), &p) in truth.voxels().indexed_iter().zip(prediction.iter()) {
-            let at = [at.0, at.1, at.2];
-            labels[usize::from(t)].truth += 1;
-            labels[usize::from(p)].prediction += 1;
-            grow(&mut labels[usize::from(t)].either, at);
-            if t == p {
-                labels[usize::from(t)].both += 1;
-            } else {
-                grow(&mut labels[usize::from(p)].either, at);
-                grow(&mut labels[usize::from(t)].error, at);
-                grow(&mut labels[usize::from(p)].error, at);
+        let [depth, height, _] = truth.shape();
+        let mut pass = Pass {
+            labels: vec![LabelOverlap::default(); 256],
+            rows: vec![Vec::new(); 256],
+            differences: Some(Vec::new()),
+            most_differences,
+            row_count: depth * height,
+        };
+        for z in 0..depth {
+            for y in 0..height {
+                let rows = [row_of(truth.voxels(), z, y), row_of(prediction, z, y)];
+                pass.count_row([z, y], z * height + y, rows);
             }
         }
         Self {
             truth,
             prediction,
-            labels,
+            pass,
         }
     }
 
@@ -70,38 +108,132 @@ impl<'a> Comparison<'a> {
 
     /// The error of the label with this key: the voxels that have it in exactly one of the two.
     pub fn error_runs(&self, key: u8) -> RunMask {
-        let mut error = RunMask::new(self.truth.shape());
-        let Some(VoxelBox { low, high }) = self.label(key).error else {
-            return error;
+        let Some(bounds) = self.label(key).error else {
+            return RunMask::new(self.truth.shape());
         };
-        let truth = self.truth.voxels();
+        match &self.pass.differences {
+            Some(differences) => self.noted_errors(key, bounds, differences),
+            None => self.found_errors(key, bounds),
+        }
+    }
+
+    fn noted_errors(&self, key: u8, bounds: VoxelBox, differences: &[Difference]) -> RunMask {
+        let row = |z: usize, y: usize| (z * self.truth.shape()[1] + y) as u32;
+        let first = row(bounds.low[0], bounds.low[1]);
+        let last = row(bounds.high[0], bounds.high[1]);
+        let start = differences.partition_point(|difference| difference.run.row < first);
+        let end = differences.partition_point(|difference| difference.run.row <= last);
+        let errors = differences[start..end]
+            .iter()
+            .filter(|difference| difference.truth == key || difference.prediction == key);
+        RunMask::from_runs(self.truth.shape(), errors.map(|difference| difference.run))
+    }
+
+    /// The same by another look at the label's error box.
+    fn found_errors(&self, key: u8, bounds: VoxelBox) -> RunMask {
+        let mut error = RunMask::new(self.truth.shape());
+        let VoxelBox { low, high } = bounds;
         for z in low[0]..=high[0] {
-            for y in low[1]..=high[1] {
+            for y in (low[1]..=high[1]).filter(|&y| self.has_row(key, z, y)) {
                 let row = (z * self.truth.shape()[1] + y) as u32;
-                for x in low[2]..=high[2] {
-                    let at = [z, y, x];
-                    if (truth[at] == key) != (self.prediction[at] == key) {
-                        let start = x as u32;
+                let truth = &row_of(self.truth.voxels(), z, y)[..=high[2]];
+                let prediction = &row_of(self.prediction, z, y)[..=high[2]];
+                let mut x = low[2];
+                while x <= high[2] {
+                    let (t, p) = (truth[x], prediction[x]);
+                    if t == p {
+                        x += agreeing_length(&truth[x..], &prediction[x..]);
+                        continue;
+                    }
+                    let length = equal_length(&truth[x..], &prediction[x..]);
+                    if t == key || p == key {
                         error.push(Run {
                             row,
-                            start,
-                            end: start + 1,
+                            start: x as u32,
+                            end: (x + length) as u32,
                         });
                     }
+                    x += length;
                 }
             }
         }
         error
     }
 
+    /// Whether the row at `z`, `y` has a voxel with this key in either.
+    pub(super) fn has_row(&self, key: u8, z: usize, y: usize) -> bool {
+        let row = z * self.truth.shape()[1] + y;
+        let rows = &self.pass.rows[usize::from(key)];
+        rows.get(row / 64)
+            .is_some_and(|bits| bits >> (row % 64) & 1 == 1)
+    }
+
     /// What was counted for the label with this key.
     pub fn label(&self, key: u8) -> &LabelOverlap {
-        &self.labels[usize::from(key)]
+        &self.pass.labels[usize::from(key)]
     }
 }
 
-fn grow(bounds: &mut Option<VoxelBox>, at: Voxel) {
-    *bounds = Some(bounds.map_or(VoxelBox::of(at), |bounds| bounds.with(at)));
+impl Pass {
+    /// Counts one row of both.
+    fn count_row(&mut self, [z, y]: [usize; 2], row: usize, [truth, prediction]: [&[u8]; 2]) {
+        let mut x = 0;
+        while x < truth.len() {
+            let (truth_key, prediction_key) = (truth[x], prediction[x]);
+            let (t, p) = (usize::from(truth_key), usize::from(prediction_key));
+            let length = equal_length(&truth[x..], &prediction[x..]);
+            let stretch = VoxelBox {
+                low: [z, y, x],
+                high: [z, y, x + length - 1],
+            };
+            let count = length as u64;
+            self.labels[t].truth += count;
+            self.labels[p].prediction += count;
+            self.note_row(t, row);
+            grow(&mut self.labels[t].either, stretch);
+            if t == p {
+                self.labels[t].both += count;
+            } else {
+                self.note_row(p, row);
+                grow(&mut self.labels[p].either, stretch);
+                grow(&mut self.labels[t].error, stretch);
+                grow(&mut self.labels[p].error, stretch);
+                self.note_difference(Difference {
+                    run: Run {
+                        row: row as u32,
+                        start: x as u32,
+                        end: (x + length) as u32,
+                    },
+                    truth: truth_key,
+                    prediction: prediction_key,
+                });
+            }
+            x += length;
+        }
+    }
+
+    fn note_row(&mut self, key: usize, row: usize) {
+        let rows = &mut self.rows[key];
+        if rows.is_empty() {
+            rows.resize(self.row_count.div_ceil(64), 0);
+        }
+        rows[row / 64] |= 1 << (row % 64);
+    }
+
+    fn note_difference(&mut self, difference: Difference) {
+        match &mut self.differences {
+            Some(differences) if differences.len() < self.most_differences => {
+                differences.push(difference);
+            }
+            differences => *differences = None,
+        }
+    }
+}
+
+fn grow(bounds: &mut Option<VoxelBox>, stretch: VoxelBox) {
+    *bounds = Some(bounds.map_or(stretch, |bounds| {
+        bounds.with(stretch.low).with(stretch.high)
+    }));
 }
 
 #[cfg(test)]
@@ -109,11 +241,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::volume::twins;
+    use crate::volume::{Voxel, twins};
 
     fn bounds(voxels: impl Iterator<Item = Voxel>) -> Option<VoxelBox> {
         let mut bounds = None;
-        voxels.for_each(|at| grow(&mut bounds, at));
+        voxels.for_each(|at| grow(&mut bounds, VoxelBox::of(at)));
         bounds
     }
 
@@ -122,6 +254,9 @@ mod tests {
         fn every_label_is_counted_as_if_alone((truth, prediction) in twins::pairs(4)) {
             let volume = twins::volume(truth.clone());
             let comparison = Comparison::new(&volume, prediction.view());
+            // With every difference noted, and with none.
+            let comparisons = [usize::MAX, 0]
+                .map(|most| Comparison::noting(&volume, prediction.view(), most));
             for key in 0..=255 {
                 let with = |wanted: fn(bool, bool) -> bool| -> Vec<Voxel> {
                     let voxels = truth.indexed_iter().zip(&prediction);
@@ -139,7 +274,16 @@ mod tests {
                     either: bounds(with(|t, p| t || p).into_iter()),
                 };
                 prop_assert_eq!(comparison.label(key), &expected);
-                prop_assert_eq!(twins::voxels_of(&comparison.error_runs(key)), error);
+                for comparison in &comparisons {
+                    prop_assert_eq!(&twins::voxels_of(&comparison.error_runs(key)), &error);
+                }
+                for z in 0..truth.dim().0 {
+                    for y in 0..truth.dim().1 {
+                        let row = ndarray::s![z, y, ..];
+                        let mut voxels = truth.slice(row).into_iter().chain(prediction.slice(row));
+                        prop_assert_eq!(comparison.has_row(key, z, y), voxels.any(|&v| v == key));
+                    }
+                }
             }
         }
     }

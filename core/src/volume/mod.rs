@@ -6,6 +6,7 @@ mod comparison;
 mod components;
 mod distance;
 mod labels;
+mod rows;
 mod runs;
 mod surface;
 #[cfg(test)]
@@ -14,7 +15,7 @@ mod voxel_box;
 
 pub use comparison::{Comparison, LabelOverlap};
 pub use components::largest_component;
-pub use distance::{Outside, SquaredDistances};
+pub use distance::{Outside, SquaredDistances, deepest_voxels};
 pub use labels::{LabelKeys, LabelVolume, Spacing, SpacingError, Voxel};
 pub use runs::{Run, RunMask};
 pub use surface::{SurfaceOverlap, surface_overlap};

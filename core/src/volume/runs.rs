@@ -80,6 +80,14 @@ impl RunMask {
         (row / self.shape[1], row % self.shape[1])
     }
 
+    /// The runs of the row at `z`, `y`.
+    pub fn row(&self, z: usize, y: usize) -> &[Run] {
+        let row = (z * self.shape[1] + y) as u32;
+        let start = self.runs.partition_point(|run| run.row < row);
+        let count = self.runs[start..].partition_point(|run| run.row == row);
+        &self.runs[start..start + count]
+    }
+
     /// The smallest box that holds every voxel; `None` if there is none.
     pub fn bounds(&self) -> Option<VoxelBox> {
         let ends = self.runs.iter().flat_map(|&run| {
@@ -138,6 +146,14 @@ mod tests {
         let mask = drawn();
         let all: Vec<_> = (0..6).map_while(|n| mask.nth(n)).collect();
         assert_eq!(all, [[0, 0, 1], [0, 0, 2], [0, 1, 0], [1, 1, 2], [1, 1, 3]]);
+    }
+
+    #[test]
+    fn a_row_has_its_own_runs() {
+        let mask = drawn();
+        assert_eq!(mask.row(0, 0), &mask.runs()[..1]);
+        assert_eq!(mask.row(1, 0), &[]);
+        assert_eq!(mask.row(1, 1), &mask.runs()[2..]);
     }
 
     #[test]

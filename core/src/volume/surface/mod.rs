@@ -1,10 +1,15 @@
 //! Surfaces of labels: their elements, and how much of them two volumes share.
 
 mod area;
+mod bits;
 mod reach;
 
-use super::{Comparison, Voxel, VoxelBox};
+use ndarray::ArrayView3;
+
+use super::rows::row_of;
+use super::{Comparison, VoxelBox};
 use area::AreaTable;
+use bits::BitSlice;
 use reach::Reach;
 
 /// The areas, in mm², of a label's surface in the truth and in the prediction, and how much of
@@ -42,8 +47,9 @@ pub fn surface_overlap(comparison: &Comparison<'_>, key: u8, tolerance_mm: f64) 
         return SurfaceOverlap::default();
     };
     let spacing = comparison.truth().spacing();
-    let truth = Surface::of(bounds, |at| comparison.truth().voxels()[at] == key);
-    let prediction = Surface::of(bounds, |at| comparison.prediction()[at] == key);
+    let has_row = |z, y| comparison.has_row(key, z, y);
+    let truth = Surface::of(bounds, comparison.truth().voxels(), key, has_row);
+    let prediction = Surface::of(bounds, comparison.prediction(), key, has_row);
     let reach = Reach::new(spacing, tolerance_mm, truth.shape);
     let areas = AreaTable::new(spacing);
     SurfaceOverlap {
@@ -65,30 +71,45 @@ struct Surface {
 }
 
 impl Surface {
-    fn of(bounds: VoxelBox, mask: impl Fn(Voxel) -> bool) -> Self {
-        let size = bounds.size();
-        let inside = |corner: Voxel| {
-            (0..3).all(|axis| (1..=size[axis]).contains(&corner[axis]))
-                && mask([0, 1, 2].map(|axis| bounds.low[axis] + corner[axis] - 1))
-        };
+    /// Of the voxels with this key, which all lie within `bounds` and in rows that `has_row` says
+    /// have some. Holds two slices as bits at a time and looks at 64 neighbourhoods at once.
+    fn of(
+        bounds: VoxelBox,
+        voxels: ArrayView3<'_, u8>,
+        key: u8,
+        has_row: impl Fn(usize, usize) -> bool,
+    ) -> Self {
+        let VoxelBox { low, high } = bounds;
+        let [depth, height, width] = bounds.size();
         let mut surface = Self {
-            shape: size.map(|size| size + 1),
+            shape: [depth + 1, height + 1, width + 1],
             rows: vec![0],
             elements: Vec::new(),
         };
-        for z in 0..surface.shape[0] {
-            for y in 0..surface.shape[1] {
-                for x in 0..surface.shape[2] {
-                    let code = (0..8).fold(0, |code, bit| {
-                        let corner = [z + (bit >> 2), y + (bit >> 1 & 1), x + (bit & 1)];
-                        code | u8::from(inside(corner)) << bit
-                    });
-                    if code != 0 && code != 255 {
-                        surface.elements.push((x as u32, code));
-                    }
+        let mut below = BitSlice::empty(height, width);
+        let mut here = BitSlice::empty(height, width);
+        for z in 0..=depth {
+            if z < depth {
+                here.fill(key, |y| {
+                    let (z, y) = (low[0] + z, low[1] + y);
+                    has_row(z, y).then(|| &row_of(voxels, z, y)[low[2]..=high[2]])
+                });
+            } else {
+                here.clear();
+            }
+            for y in 0..=height {
+                if below.is_filled_at(y) || here.is_filled_at(y) {
+                    let rows = [
+                        below.row_before(y),
+                        below.row(y),
+                        here.row_before(y),
+                        here.row(y),
+                    ];
+                    bits::elements_of_row(rows, &mut surface.elements);
                 }
                 surface.rows.push(surface.elements.len());
             }
+            std::mem::swap(&mut below, &mut here);
         }
         surface
     }
@@ -134,7 +155,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::volume::{LabelVolume, Spacing, twins};
+    use crate::volume::{LabelVolume, Spacing, Voxel, twins};
 
     /// Every element held against every other.
     fn naive(truth: &LabelVolume, prediction: &Array3<u8>, key: u8, tolerance: f64) -> [f64; 4] {
