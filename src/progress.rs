@@ -46,6 +46,7 @@ impl<W: Write + Send> Observer for Lines<W> {
             Event::SubmissionStarted {
                 submission,
                 finished_before,
+                ..
             } if *finished_before > 0 => self.line(&format!(
                 "{submission}: {} already done by an earlier run",
                 count(*finished_before, "case")

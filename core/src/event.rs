@@ -11,6 +11,22 @@ use crate::record::{CaseRecord, InteractionRecord};
 #[serde(tag = "event", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
+    /// A case's files were read and found in order. All of them are before anything runs.
+    CaseChecked {
+        /// The case.
+        case: String,
+        /// Cases checked so far.
+        done: usize,
+        /// Out of so many.
+        total: usize,
+    },
+    /// What a person should know before a run with this backend.
+    Caution {
+        /// The backend's kind.
+        backend: String,
+        /// The caution.
+        text: String,
+    },
     /// The run begins: everything was checked.
     RunStarted {
         /// The run's unique id.
@@ -21,6 +37,8 @@ pub enum Event {
         cases: Vec<String>,
         /// Interactions of each case.
         interactions: usize,
+        /// Cases side by side.
+        jobs: usize,
     },
     /// A submission is being made runnable.
     SubmissionPreparing {
@@ -49,8 +67,14 @@ pub enum Event {
     SubmissionStarted {
         /// The submission.
         submission: String,
+        /// What the backend found out about it, such as its image's size.
+        facts: Vec<(String, String)>,
         /// Cases that an earlier run finished.
         finished_before: usize,
+        /// The mean final DSC of those; 0 for none.
+        dsc_before: f64,
+        /// The mean final NSD of those; 0 for none.
+        nsd_before: f64,
     },
     /// A case begins.
     CaseStarted {
@@ -114,6 +138,8 @@ pub enum Event {
         /// The submission.
         submission: String,
     },
+    /// Somebody asked the run to stop: what runs is killed, what is done is kept.
+    Stopping,
     /// The run is over.
     RunFinished {
         /// Whether it was interrupted.

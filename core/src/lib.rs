@@ -14,11 +14,14 @@
 pub mod backend;
 pub mod case;
 pub mod clicks;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod event;
 pub mod npz;
 pub mod prompt;
 pub mod protocol;
 pub mod record;
+mod removal;
 pub mod results;
 pub mod run;
 pub mod score;

@@ -208,7 +208,7 @@ impl InteractionRecord {
         }
     }
 
-    fn set_scores(&mut self, scores: Scores) {
+    pub(crate) fn set_scores(&mut self, scores: Scores) {
         self.dsc = scores.dsc;
         self.nsd = scores.nsd;
         self.labels = scores.labels;
@@ -242,6 +242,9 @@ pub struct CaseRecord {
     pub zeroed: bool,
     /// How many cases ran side by side, which disturbs running times when it is not 1.
     pub jobs: usize,
+    /// The SHA-256 of the file with the predictions, `CASE.npz`, as it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predictions_sha256: Option<String>,
 }
 
 impl CaseRecord {

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{
@@ -12,12 +13,15 @@ use crate::backend::{
 use crate::case::Case;
 use crate::clicks::ClickPolicy;
 use crate::event::{Event, Observer};
-use crate::npz::{Folder, NpzError, Prediction, PredictionError, ResultWriter, read_prediction};
+use crate::npz::{
+    Folder, NpzError, Prediction, PredictionError, ResultWriter, SpareVolume,
+    read_prediction_reusing,
+};
 use crate::prompt::{ClickHistory, PromptError, write_box_input, write_click_input};
 use crate::protocol::{FailedPrediction, Protocol};
 use crate::record::{CaseRecord, ClickRecord, InteractionRecord, Outcome, Prompt};
 use crate::results::SubmissionFiles;
-use crate::run::JournalError;
+use crate::run::{JournalError, hash_file};
 use crate::score::{Scores, score};
 use crate::volume::Comparison;
 use crate::work::WorkFolder;
@@ -46,6 +50,14 @@ pub enum SessionError {
     /// The predictions could not be saved.
     #[error("cannot save the predictions: {0}")]
     Save(#[from] NpzError),
+    /// The predictions were saved and can't be read again.
+    #[error("cannot read the saved predictions {}: {source}", path.display())]
+    Saved {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// The journal could not be written.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -118,8 +130,12 @@ impl Session<'_> {
             });
             interactions.push(record);
         }
-        tokio::task::block_in_place(|| results.finish(state.prediction.cast.view()))?;
-        Ok(self.case_record(interactions))
+        let predictions = tokio::task::block_in_place(|| -> Result<String, SessionError> {
+            results.finish(state.prediction.cast.view())?;
+            let path = self.files.predictions(self.stem());
+            hash_file(&path).map_err(|source| SessionError::Saved { path, source })
+        })?;
+        Ok(self.case_record(interactions, predictions))
     }
 
     fn open_results(&self) -> Result<ResultWriter, SessionError> {
@@ -180,11 +196,10 @@ impl Session<'_> {
 
     fn place_clicks(&self, state: &mut State) -> Vec<ClickRecord> {
         let comparison = Comparison::new(&self.case.truth, state.prediction.clicked.view());
-        let clicks: Vec<_> = self
-            .case
-            .keys
-            .iter()
-            .map(|(_, key)| self.policy.place(&comparison, key))
+        let keys: Vec<_> = self.case.keys.iter().map(|(_, key)| key).collect();
+        let clicks: Vec<_> = keys
+            .par_iter()
+            .map(|&key| self.policy.place(&comparison, key))
             .collect();
         let labels = self.case.keys.labels().iter();
         let records = labels
@@ -231,7 +246,7 @@ impl Session<'_> {
         ending: &Ending,
         state: &mut State,
     ) -> Result<(Outcome, Scores, Vec<String>), SessionError> {
-        let read = self.read_prediction()?;
+        let read = self.read_prediction(&mut state.spare)?;
         let mut remarks = Vec::new();
         let failure = Outcome::of_failure(ending);
         let outcome = match (failure, &read) {
@@ -251,7 +266,8 @@ impl Session<'_> {
         // looks at the file alone.
         if let Ok(prediction) = read {
             remarks.extend(prediction.remarks.iter().cloned());
-            state.prediction = prediction;
+            let replaced = std::mem::replace(&mut state.prediction, prediction);
+            state.spare.keep(replaced);
         }
         if outcome.is_failure() && self.protocol.failed_prediction == FailedPrediction::Zeros {
             state.prediction = Prediction::zeros(self.case.image.shape());
@@ -260,14 +276,18 @@ impl Session<'_> {
     }
 
     /// What the submission wrote: the inner error is its own fault, the outer this machine's.
-    fn read_prediction(&self) -> Result<Result<Prediction, PredictionError>, SessionError> {
+    fn read_prediction(
+        &self,
+        spare: &mut SpareVolume,
+    ) -> Result<Result<Prediction, PredictionError>, SessionError> {
         // The submission may have removed the folder, or locked it.
         self.work
             .restore()
             .map_err(|source| self.work_error(source))?;
         let outputs = self.open(self.work.outputs())?;
         let name = OsStr::new(&self.case.name);
-        match read_prediction(&outputs, name, self.case.image.shape(), &self.case.keys) {
+        let (shape, keys) = (self.case.image.shape(), &self.case.keys);
+        match read_prediction_reusing(&outputs, name, shape, keys, spare) {
             Err(error @ PredictionError::System(_)) => Err(SessionError::Prediction(error)),
             read => Ok(read),
         }
@@ -312,7 +332,11 @@ impl Session<'_> {
         }
     }
 
-    fn case_record(&self, interactions: Vec<InteractionRecord>) -> CaseRecord {
+    fn case_record(
+        &self,
+        interactions: Vec<InteractionRecord>,
+        predictions_sha256: String,
+    ) -> CaseRecord {
         let mut record = CaseRecord {
             schema: CaseRecord::SCHEMA,
             case: self.case.name.clone(),
@@ -326,6 +350,7 @@ impl Session<'_> {
             over_time: false,
             zeroed: false,
             jobs: self.jobs,
+            predictions_sha256: Some(predictions_sha256),
         };
         let allowed = self.protocol.time_limit(self.case.keys.count());
         record.apply_time_limit(allowed, self.protocol.over_time);
@@ -357,6 +382,8 @@ impl Session<'_> {
 struct State {
     prediction: Prediction,
     history: ClickHistory,
+    /// The memory of the prediction before.
+    spare: SpareVolume,
 }
 
 impl State {
@@ -364,6 +391,7 @@ impl State {
         Self {
             prediction: Prediction::zeros(case.image.shape()),
             history: ClickHistory::new(case.keys.count()),
+            spare: SpareVolume::default(),
         }
     }
 }

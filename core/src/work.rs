@@ -4,10 +4,11 @@
 //! the case; some rely on it. Nothing in them is trusted: they may come back as links, as files,
 //! unreadable, or not at all.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use crate::removal::{open_to_all, remove_tree};
 
 /// A case's private folders, `inputs/` and `outputs/`. Removed when dropped, unless kept.
 #[derive(Debug)]
@@ -59,14 +60,13 @@ impl WorkFolder {
         &self.outputs
     }
 
-    /// Puts back what a submission took away: both folders exist, are folders and not links, and
-    /// can be read, written and searched. What is in them stays.
+    /// Puts back what a submission took away: both folders and the one around them exist, are
+    /// folders and not links, and can be read, written and searched. What is in them stays.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn restore(&self) -> io::Result<()> {
-        make_usable(&self.path)?;
-        for folder in [&self.inputs, &self.outputs] {
+        for folder in [&self.path, &self.inputs, &self.outputs] {
             match fs::symlink_metadata(folder) {
                 Ok(found) if found.is_dir() => {}
                 Ok(_) => {
@@ -76,7 +76,8 @@ impl WorkFolder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir(folder)?,
                 Err(error) => return Err(error),
             }
-            make_usable(folder)?;
+            // Also to a container with another user.
+            open_to_all(folder)?;
         }
         Ok(())
     }
@@ -106,57 +107,11 @@ impl Drop for WorkFolder {
     }
 }
 
-/// Opens a folder of ours to its owner and, for containers with another user, to everybody.
-fn make_usable(folder: &Path) -> io::Result<()> {
-    let mode = fs::symlink_metadata(folder)?.permissions().mode();
-    if mode & 0o777 == 0o777 {
-        return Ok(());
-    }
-    fs::set_permissions(folder, Permissions::from_mode(0o777))
-}
-
-/// Removes a tree without following links, unlocking folders that were made unsearchable. A tree
-/// that is not there is removed already.
-///
-/// # Errors
-/// Those of the file system.
-pub fn remove_tree(path: &Path) -> io::Result<()> {
-    match remove(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            unlock_folders(path)?;
-            remove(path)
-        }
-        result => result,
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Gives the owner every right to the folders below `path`, with a list of its own rather than
-/// the stack: the nesting is a stranger's.
-fn unlock_folders(path: &Path) -> io::Result<()> {
-    let mut waiting = vec![path.to_owned()];
-    while let Some(folder) = waiting.pop() {
-        fs::set_permissions(&folder, Permissions::from_mode(0o700))?;
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                waiting.push(entry.path());
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
     use super::*;
 
     fn folder() -> (tempfile::TempDir, WorkFolder) {
@@ -170,11 +125,27 @@ mod tests {
         let (parent, folder) = folder();
         fs::remove_dir(folder.inputs()).unwrap();
         fs::remove_dir(folder.outputs()).unwrap();
-        std::os::unix::fs::symlink(parent.path(), folder.outputs()).unwrap();
+        symlink(parent.path(), folder.outputs()).unwrap();
         folder.restore().unwrap();
         for path in [folder.inputs(), folder.outputs()] {
             assert!(fs::symlink_metadata(path).unwrap().is_dir());
         }
+    }
+
+    #[test]
+    fn a_case_s_folder_replaced_by_a_link_is_put_back_and_the_link_s_target_left_alone() {
+        let (parent, folder) = folder();
+        let precious = parent.path().join("precious");
+        fs::create_dir(&precious).unwrap();
+        fs::set_permissions(&precious, Permissions::from_mode(0o700)).unwrap();
+        fs::remove_dir_all(folder.path()).unwrap();
+        symlink(&precious, folder.path()).unwrap();
+        folder.restore().unwrap();
+        assert!(fs::symlink_metadata(folder.path()).unwrap().is_dir());
+        drop(folder);
+        assert_eq!(precious.read_dir().unwrap().count(), 0);
+        let mode = precious.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

@@ -5,22 +5,14 @@
 #[path = "../../fuzz/formats.rs"]
 mod formats;
 
-use std::fs;
+#[path = "../../fuzz/seeds.rs"]
+mod seeds;
+
 use std::path::Path;
 
-/// Runs a target on every seed it has, and on every seed cut short.
 fn run(name: &str, target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../fuzz/seeds")
-        .join(name);
-    let mut seeds = 0;
-    for entry in fs::read_dir(folder).unwrap() {
-        let seed = fs::read(entry.unwrap().path()).unwrap();
-        target(&seed);
-        target(&seed[..seed.len() / 2]);
-        seeds += 1;
-    }
-    assert!(seeds >= 10, "{name} has {seeds} seeds");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds");
+    seeds::run(&folder.join(name), 10, target);
 }
 
 #[test]

@@ -16,7 +16,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task::JoinSet;
 use wait4::Wait4;
 
-use crate::strays::{StrayScope, TOKEN_VARIABLE};
+use crate::guardian::Guardian;
+use crate::strays::StrayScope;
+use crate::token::TOKEN_VARIABLE;
 
 /// What to run, with every placeholder filled in.
 pub(crate) struct ChildCommand<'a> {
@@ -39,8 +41,12 @@ pub(crate) async fn run(
     let log = LogCapture::create(request.log).map_err(|error| log_error(request.log, error))?;
     let log = Arc::new(log);
 
+    let guardian = Guardian::start(scope.token());
+    if let Some(pid) = guardian.id() {
+        scope.know(pid);
+    }
     let began = Instant::now();
-    let mut group = spawn(command, scope)?;
+    let mut group = spawn(command, scope, guardian)?;
     let mut readers = read_output(&mut group.child, &log)?;
     let started = began.elapsed();
 
@@ -85,7 +91,11 @@ pub(crate) async fn run(
     })
 }
 
-fn spawn(command: &ChildCommand<'_>, scope: StrayScope) -> Result<ProcessGroup, BackendError> {
+fn spawn(
+    command: &ChildCommand<'_>,
+    scope: StrayScope,
+    mut guardian: Guardian,
+) -> Result<ProcessGroup, BackendError> {
     let child = Command::new(&command.program)
         .args(&command.arguments)
         .current_dir(command.workdir)
@@ -95,7 +105,7 @@ fn spawn(command: &ChildCommand<'_>, scope: StrayScope) -> Result<ProcessGroup, 
                 .iter()
                 .map(|(name, value)| (name, value)),
         )
-        .env(TOKEN_VARIABLE, scope.token())
+        .env(TOKEN_VARIABLE, scope.token().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -103,8 +113,10 @@ fn spawn(command: &ChildCommand<'_>, scope: StrayScope) -> Result<ProcessGroup, 
         .spawn()
         .map_err(|error| start_error(command, error))?;
     scope.know(child.id());
+    guardian.watch(child.id());
     Ok(ProcessGroup {
         child,
+        guardian,
         scope,
         reaped: false,
     })
@@ -113,6 +125,7 @@ fn spawn(command: &ChildCommand<'_>, scope: StrayScope) -> Result<ProcessGroup, 
 /// A child that leads its own process group; dropped before its end, it takes the group with it.
 struct ProcessGroup {
     child: Child,
+    guardian: Guardian,
     scope: StrayScope,
     reaped: bool,
 }
@@ -153,6 +166,7 @@ impl ProcessGroup {
     /// its status and the largest resident memory of it and its waited-for children, in bytes.
     fn reap(mut self) -> Result<(ExitStatus, Option<u64>), BackendError> {
         self.kill();
+        self.guardian.dismiss();
         let usage = self.child.wait4().map_err(wait_error)?;
         self.reaped = true;
         let strays = self.scope.kill_strays();
@@ -170,6 +184,7 @@ impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if !self.reaped {
             self.kill();
+            self.guardian.dismiss();
             let _ = self.child.wait();
         }
     }

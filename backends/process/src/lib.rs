@@ -3,11 +3,14 @@
 //! For debugging, for clusters without an engine (with `apptainer exec` and the like as the
 //! command), and for segarena's own demo and tests. It contains little: the submission has the
 //! rights of whoever runs segarena. What it does promise is that nothing outlives an interaction:
-//! the whole process group is killed, and whoever left the group is found and killed as well.
+//! the whole process group is killed, and whoever left the group is found and killed as well. Nor
+//! does it outlive segarena, however that ends: a shell stands beside it that sees to this.
 #![warn(missing_docs)]
 
 mod child;
+mod guardian;
 mod strays;
+mod token;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,10 +19,9 @@ use async_trait::async_trait;
 use segarena_core::backend::{
     BackendError, BackendErrorKind, BackendStatus, Enforcement, Execution, InferenceBackend,
     InteractionRequest, Limit, LimitStatus, Placeholders, PrepareProgress, Runnable, Submission,
-    SubmissionSource,
+    SubmissionSource, short_hash,
 };
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
 use child::ChildCommand;
 use strays::StrayScope;
@@ -49,14 +51,45 @@ impl ProcessBackend {
         Self { config }
     }
 
+    /// The command, where it runs, and a hash of the program, of every file that the command names
+    /// (a script, say) and of the variables it is given, so that results of an edited program are
+    /// not taken for those of the one before.
+    fn fingerprint(
+        &self,
+        submission: &Submission,
+        program: &Path,
+        argv: &[String],
+        workdir: &Path,
+    ) -> String {
+        let named = argv[1..].iter().map(|argument| workdir.join(argument));
+        let files = std::iter::once(program.to_owned()).chain(named);
+        // What is no readable file of ordinary size has no part in it.
+        let is_script = |path: &PathBuf| {
+            path.metadata()
+                .is_ok_and(|file| file.is_file() && file.len() < LARGEST_SCRIPT)
+        };
+        let contents = files
+            .filter(is_script)
+            .filter_map(|path| std::fs::read(path).ok());
+        let variables = self.variables(submission).into_iter();
+        let variables = variables.map(|(name, value)| format!("{name}={value}\0").into_bytes());
+        let hash = short_hash(contents.chain(variables));
+        format!("{argv:?} in {} (files and env {hash})", workdir.display())
+    }
+
+    /// The variables for a submission, with their placeholders.
+    fn variables(&self, submission: &Submission) -> BTreeMap<String, String> {
+        let mut variables = self.config.env.clone();
+        variables.extend(submission.env.clone());
+        variables
+    }
+
     fn environment(
         &self,
         submission: &Submission,
         places: &Placeholders<'_>,
     ) -> Vec<(String, String)> {
-        let mut variables = self.config.env.clone();
-        variables.extend(submission.env.clone());
-        variables
+        self.variables(submission)
             .into_iter()
             .map(|(name, value)| (name, places.fill(&value)))
             .collect()
@@ -70,6 +103,10 @@ impl InferenceBackend for ProcessBackend {
     }
 
     async fn check(&self) -> Result<BackendStatus, BackendError> {
+        let leftovers = strays::kill_leftovers();
+        if leftovers > 0 {
+            tracing::warn!(leftovers, "killed processes that a killed run left behind");
+        }
         let not_contained = |what: &str| Enforcement::NotEnforced {
             reason: format!("a plain process {what}"),
         };
@@ -134,8 +171,15 @@ impl InferenceBackend for ProcessBackend {
         Ok(Runnable {
             submission: submission.clone(),
             reference: program.to_string_lossy().into_owned(),
-            fingerprint: fingerprint(argv, workdir),
-            loaded_here: false,
+            fingerprint: self.fingerprint(submission, &program, argv, workdir),
+            loaded: Vec::new(),
+            facts: vec![
+                ("program".to_owned(), program.to_string_lossy().into_owned()),
+                (
+                    "working folder".to_owned(),
+                    workdir.to_string_lossy().into_owned(),
+                ),
+            ],
         })
     }
 
@@ -191,28 +235,6 @@ fn command_of(submission: &Submission) -> Result<(&[String], &Path), BackendErro
             ))
         }
     }
-}
-
-/// The command, where it runs, and a hash of every file that the command names (a script, say), so
-/// that results of an edited program are not taken for those of the one before.
-fn fingerprint(argv: &[String], workdir: &Path) -> String {
-    let mut files = Sha256::new();
-    for path in argv[1..].iter().map(|argument| workdir.join(argument)) {
-        // What is no readable file of ordinary size has no part in it.
-        let is_script = path
-            .metadata()
-            .is_ok_and(|file| file.is_file() && file.len() < LARGEST_SCRIPT);
-        if let Some(content) = is_script.then(|| std::fs::read(&path).ok()).flatten() {
-            files.update(content);
-        }
-    }
-    let hash: String = files
-        .finalize()
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{argv:?} in {} (files {hash})", workdir.display())
 }
 
 /// Larger files named by a command are data rather than programs.

@@ -5,16 +5,13 @@
 //! every submission carries a token in its environment, which its descendants inherit.
 
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use procfs::process::Process;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-/// The environment variable with the token.
-pub(crate) const TOKEN_VARIABLE: &str = "SEGARENA_INTERACTION";
+use crate::token::Token;
 
 /// More rounds of killing than a chain of forks survives; a bound all the same.
 const ROUNDS: usize = 200;
@@ -22,7 +19,7 @@ const ROUNDS: usize = 200;
 /// One interaction under watch; dropped, it kills whatever the interaction left behind.
 #[derive(Debug)]
 pub(crate) struct StrayScope {
-    token: String,
+    token: Token,
 }
 
 impl StrayScope {
@@ -37,18 +34,17 @@ impl StrayScope {
             watch.known = children().map(|process| process.pid).collect();
         }
         watch.running += 1;
-        let number = NEXT_TOKEN.fetch_add(1, Ordering::Relaxed);
         Self {
-            token: format!("{}-{number}-{:08x}", std::process::id(), start_of_self()),
+            token: Token::new(),
         }
     }
 
-    /// The value for [`TOKEN_VARIABLE`].
-    pub(crate) fn token(&self) -> &str {
+    /// The mark of the interaction's processes.
+    pub(crate) fn token(&self) -> &Token {
         &self.token
     }
 
-    /// Names the submission's own process, which is no stray.
+    /// Names a process that is no stray: the submission's own, or one that watches it.
     pub(crate) fn know(&self, pid: u32) {
         watch().known.insert(pid as i32);
     }
@@ -56,22 +52,12 @@ impl StrayScope {
     /// Kills every stray of this interaction, until none is found any more (a stray may fork
     /// while it is being killed, so one look is not enough). Returns how many were killed.
     pub(crate) fn kill_strays(&self) -> usize {
-        let mut killed = BTreeSet::new();
-        for round in 0..ROUNDS {
-            let strays = self.strays();
-            if strays.is_empty() {
-                break;
-            }
-            if round > 0 {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            killed.extend(strays.into_iter().filter(|&pid| kill_and_reap(pid)));
-        }
-        killed.len()
+        kill_until_none(|| self.strays())
     }
 
     fn strays(&self) -> BTreeSet<i32> {
-        let marked = all_processes().filter(|process| self.marks(process));
+        let marked = all_processes()
+            .filter(|process| Token::of(process).is_some_and(|token| token == self.token));
         let mut found: BTreeSet<i32> = marked.map(|process| process.pid).collect();
         let watch = watch();
         // An orphan that cleared its environment can be told from a neighbour's only while there
@@ -83,14 +69,32 @@ impl StrayScope {
         }
         found
     }
+}
 
-    fn marks(&self, process: &Process) -> bool {
-        process.environ().is_ok_and(|environment| {
-            environment
-                .get(OsStr::new(TOKEN_VARIABLE))
-                .is_some_and(|value| *value == *self.token)
-        })
+/// Kills what runs of segarena left behind that were themselves killed. Returns how many there
+/// were.
+pub(crate) fn kill_leftovers() -> usize {
+    kill_until_none(|| {
+        all_processes()
+            .filter(|process| Token::of(process).is_some_and(|token| token.owner_is_gone()))
+            .map(|process| process.pid)
+            .collect()
+    })
+}
+
+fn kill_until_none(find: impl Fn() -> BTreeSet<i32>) -> usize {
+    let mut killed = BTreeSet::new();
+    for round in 0..ROUNDS {
+        let found = find();
+        if found.is_empty() {
+            break;
+        }
+        if round > 0 {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        killed.extend(found.into_iter().filter(|&pid| kill_and_reap(pid)));
     }
+    killed.len()
 }
 
 impl Drop for StrayScope {
@@ -114,7 +118,6 @@ static WATCH: Mutex<Watch> = Mutex::new(Watch {
     running: 0,
     known: BTreeSet::new(),
 });
-static NEXT_TOKEN: AtomicU64 = AtomicU64::new(0);
 
 fn watch() -> MutexGuard<'static, Watch> {
     WATCH.lock().unwrap_or_else(PoisonError::into_inner)
@@ -137,12 +140,6 @@ fn children() -> impl Iterator<Item = Process> {
 fn left_our_group(process: &Process) -> bool {
     let own = rustix::process::getpgrp().as_raw_nonzero().get();
     process.stat().is_ok_and(|stat| stat.pgrp != own)
-}
-
-fn start_of_self() -> u64 {
-    Process::myself()
-        .and_then(|process| process.stat())
-        .map_or(0, |stat| stat.starttime)
 }
 
 fn kill_and_reap(pid: i32) -> bool {

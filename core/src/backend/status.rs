@@ -1,9 +1,9 @@
 //! What a backend says of itself on this machine.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A limit that a configuration can ask a backend to enforce.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Limit {
@@ -28,7 +28,7 @@ pub enum Limit {
 }
 
 /// Whether a limit holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Enforcement {
     /// It holds here.
@@ -43,7 +43,7 @@ pub enum Enforcement {
 }
 
 /// One limit and whether it holds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitStatus {
     /// Which limit.
     pub limit: Limit,

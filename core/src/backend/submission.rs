@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 /// Where a submission comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubmissionSource {
@@ -49,8 +51,26 @@ pub struct Runnable {
     pub reference: String,
     /// Changes exactly when what is run changes: an image's digest, or the command.
     pub fingerprint: String,
-    /// Whether [`release`](super::InferenceBackend::release) has something to remove.
-    pub loaded_here: bool,
+    /// What was loaded for it, by the engine's names, and is removed again by
+    /// [`release`](super::InferenceBackend::release).
+    pub loaded: Vec<String>,
+    /// What else was found out, by name, for people: an image's size, its user, its working
+    /// folder.
+    pub facts: Vec<(String, String)>,
+}
+
+/// A short hash of these pieces in order, for a [fingerprint](Runnable::fingerprint) that tells a
+/// change and no secret: sixteen hexadecimal digits of a SHA-256.
+pub fn short_hash(pieces: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
+    let mut hash = Sha256::new();
+    for piece in pieces {
+        hash.update(piece);
+    }
+    let hash = hash.finalize();
+    hash.iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// The values that replace `{inputs}`, `{outputs}` and `{case}` in commands and environments.

@@ -27,6 +27,9 @@ const MOST_EXPANSION: u64 = 1032;
 const SLACK: u64 = 64 * 1024;
 /// Compressed bytes are fetched from the file in pieces of this size.
 const FETCH: usize = 128 * 1024;
+const READING: &str = "it cannot be read";
+/// Inflated bytes are counted into the CRC in pieces of this size.
+const CHECKED: usize = 128 * 1024;
 
 type Source = Arc<dyn ReaderAt + Send + Sync>;
 
@@ -156,6 +159,30 @@ impl Archive {
         })
     }
 
+    /// Makes sure that every member is where the directory says, also those that are never read
+    /// here but handed on.
+    pub(crate) fn require_whole(&self) -> Result<(), Flaw> {
+        self.members
+            .iter()
+            .try_for_each(|member| self.data_of(member).map(drop))
+    }
+
+    /// Where the member's compressed bytes begin and end.
+    fn data_of(&self, member: &Member) -> Result<(u64, u64), Flaw> {
+        let entry = self
+            .zip
+            .get_entry(member.wayfinder)
+            .map_err(|error| from_zip(error, |why| Flaw::unreadable(member.key(), why)))?;
+        let (start, end) = entry.compressed_data_range();
+        if end > self.zip.directory_offset() {
+            return Err(Flaw::unreadable(
+                member.key(),
+                "it runs past the end of the archive",
+            ));
+        }
+        Ok((start, end))
+    }
+
     /// A reader of the member's inflated bytes.
     ///
     /// # Errors
@@ -185,14 +212,7 @@ impl Archive {
                 member.deflated, member.inflated
             ));
         }
-        let entry = self
-            .zip
-            .get_entry(member.wayfinder)
-            .map_err(|error| Flaw::unreadable(member.key(), error))?;
-        let (start, end) = entry.compressed_data_range();
-        if end > self.zip.directory_offset() {
-            return fail("it runs past the end of the archive".into());
-        }
+        let (start, end) = self.data_of(member)?;
         let range = RangeReader::new(Arc::clone(self.zip.get_ref()), start..end);
         let data = match member.method {
             CompressionMethod::STORE => Data::Stored(range),
@@ -268,6 +288,13 @@ impl MemberReader {
         if bytes.len() as u64 > self.left {
             return Err(self.fail("it ends before the array does"));
         }
+        // The CRC is taken while the bytes are still in the cache.
+        bytes
+            .chunks_mut(CHECKED)
+            .try_for_each(|piece| self.fill_piece(piece))
+    }
+
+    fn fill_piece(&mut self, bytes: &mut [u8]) -> Result<(), Flaw> {
         let read = match &mut self.data {
             Data::Stored(data) => data.read_exact(bytes),
             Data::Deflated(data) => data.read_exact(bytes),
@@ -281,7 +308,7 @@ impl MemberReader {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Err(self.fail("it ends before the array does"))
             }
-            Err(error) => Err(self.fail(error)),
+            Err(error) => Err(self.read_error(error)),
         }
     }
 
@@ -296,7 +323,15 @@ impl MemberReader {
             Ok(0) if self.left == 0 && self.crc.sum() == self.claimed_crc => Ok(()),
             Ok(0) if self.left == 0 => Err(self.fail("its CRC is wrong: the data is damaged")),
             Ok(_) => Err(self.fail("it is longer than its array")),
-            Err(error) => Err(self.fail(error)),
+            Err(error) => Err(self.read_error(error)),
+        }
+    }
+
+    /// The system's failure to read the file, or the decoder's to make sense of it.
+    fn read_error(&self, error: io::Error) -> Flaw {
+        match error.raw_os_error() {
+            Some(_) => Flaw::io(READING)(error),
+            None => self.fail(error),
         }
     }
 
@@ -315,7 +350,16 @@ pub(super) fn printable(name: &str) -> String {
 }
 
 fn damaged(error: rawzip::Error) -> Flaw {
-    not_an_archive(error.to_string())
+    from_zip(error, not_an_archive)
+}
+
+/// The system's failure to read the file, or what `otherwise` makes of the error.
+fn from_zip(error: rawzip::Error, otherwise: impl FnOnce(String) -> Flaw) -> Flaw {
+    let text = error.to_string();
+    match error.into_kind() {
+        rawzip::ErrorKind::IO(error) if error.raw_os_error().is_some() => Flaw::io(READING)(error),
+        _ => otherwise(text),
+    }
 }
 
 fn not_an_archive(reason: impl Into<String>) -> Flaw {

@@ -190,7 +190,8 @@ impl Flaw {
         }
     }
 
-    /// Whether this machine is at fault (out of file handles, memory or disk) and not the file.
+    /// Whether this machine is at fault (out of file handles, memory or disk, or a disk that can't
+    /// be read) and not the file.
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Memory { .. } => true,
@@ -202,6 +203,8 @@ impl Flaw {
                     Errno::NOMEM,
                     Errno::NOSPC,
                     Errno::DQUOT,
+                    Errno::IO,
+                    Errno::STALE,
                 ];
                 source
                     .raw_os_error()

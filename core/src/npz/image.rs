@@ -15,6 +15,8 @@ use super::writer::NpzWriter;
 
 const SPACING: &str = "an image file needs the size of a voxel, three numbers in mm (z, y, x)";
 const NUMERIC: &str = "numbers (bool, int8…64, uint8…64 or float16…64)";
+/// Members are copied in pieces of this size.
+const COPIED: usize = 256 * 1024;
 
 /// An image file of the data set, checked: its voxels' shape and type, its spacing, its boxes.
 ///
@@ -70,6 +72,7 @@ impl Image {
         let header = ArrayHeader::read(&mut imgs)?;
         let shape = header.three_axes("imgs")?;
         let (dtype, _) = header.numeric(&imgs, NUMERIC)?;
+        archive.require_whole()?;
         Ok(Self {
             path: path.to_owned(),
             shape,
@@ -135,7 +138,7 @@ impl Image {
         wanted: impl Fn(&str) -> bool,
     ) -> Result<(), CopyError> {
         let file = open_own(&self.path).map_err(CopyError::Image)?;
-        let mut source = zip::ZipArchive::new(std::io::BufReader::new(file))
+        let mut source = zip::ZipArchive::new(std::io::BufReader::with_capacity(COPIED, file))
             .map_err(|error| CopyError::Image(unreadable(error)))?;
         for index in 0..source.len() {
             let member = source

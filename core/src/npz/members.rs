@@ -3,9 +3,10 @@
 
 use std::path::Path;
 
-use ndarray::Array3;
+use ndarray::{Array2, Array3, ShapeBuilder};
 
 use super::archive::{Archive, MemberReader};
+use super::dtype::Dtype;
 use super::element::{Element, read_elements, with_element};
 use super::error::{Flaw, NpzError};
 use super::folder::open_own;
@@ -36,13 +37,8 @@ impl NpzMembers {
 
     /// Whether the array with this key holds Python objects.
     pub fn has_objects(&self, key: &str) -> bool {
-        let read = || {
-            let mut reader = self
-                .archive
-                .reader(self.archive.require(key, "what is asked for")?)?;
-            ArrayHeader::read(&mut reader)
-        };
-        read().is_ok_and(|header| header.elements == Elements::Objects)
+        let array = self.array(key);
+        array.is_ok_and(|(_, header)| header.elements == Elements::Objects)
     }
 
     /// Whether there is a member with this key.
@@ -50,12 +46,24 @@ impl NpzMembers {
         matches!(self.archive.find(key), Ok(Some(_)))
     }
 
+    /// The element type of the array with this key.
+    ///
+    /// # Errors
+    /// If there is none of this key, or it does not hold numbers.
+    pub fn dtype(&self, key: &str) -> Result<Dtype, NpzError> {
+        let read = || -> Result<Dtype, Flaw> {
+            let (reader, header) = self.array(key)?;
+            Ok(header.numeric(&reader, "numbers")?.0)
+        };
+        read().map_err(|flaw| NpzError::new(&self.path, flaw))
+    }
+
     /// A 3-D array of any numeric type, as floats in C order.
     ///
     /// # Errors
     /// If there is none of this key, or it is something else.
     pub fn volume(&self, key: &str) -> Result<Array3<f32>, NpzError> {
-        self.read_volume(key, 0.0, |value: f64| value as f32)
+        self.read_volume(key, |value: f64| value as f32)
     }
 
     /// A 3-D array of any numeric type, each value cast to a byte, in C order.
@@ -63,7 +71,42 @@ impl NpzMembers {
     /// # Errors
     /// If there is none of this key, or it is something else.
     pub fn byte_volume(&self, key: &str) -> Result<Array3<u8>, NpzError> {
-        self.read_volume(key, 0, |value: f64| value as u8)
+        self.read_volume(key, |value: f64| value as u8)
+    }
+
+    /// The slice `z` of a 3-D array of any numeric type, and the array's shape. Memory is that of
+    /// the slice; what lies behind it in the file is not read.
+    ///
+    /// # Errors
+    /// If there is none of this key, it is something else, or has no such slice.
+    pub fn slice(&self, key: &str, z: usize) -> Result<(Array2<f64>, [usize; 3]), NpzError> {
+        let read = || -> Result<(Array2<f64>, [usize; 3]), Flaw> {
+            let (mut reader, header) = self.array(key)?;
+            let shape = header.three_axes(key)?;
+            let (dtype, count) = header.numeric(&reader, "numbers")?;
+            let [depth, height, width] = shape;
+            if z >= depth {
+                return Err(Flaw::unreadable(key, format!("it has no slice {z}")));
+            }
+            let mut values = Array2::zeros((height, width));
+            // In C order the slice is a stretch of the file, and the rest can stay there.
+            let (first, end) = match header.fortran {
+                true => (0, count),
+                false => (z * height * width, (z + 1) * height * width),
+            };
+            let mut set = |index: usize, value: f64| {
+                let [at, y, x] = voxel(index, shape, header.fortran);
+                if at == z {
+                    values[[y, x]] = value;
+                }
+            };
+            with_element!(
+                dtype.kind,
+                each(&mut reader, first..end, dtype.big_endian, &mut set)
+            )?;
+            Ok((values, shape))
+        };
+        read().map_err(|flaw| NpzError::new(&self.path, flaw))
     }
 
     /// An array of Python objects.
@@ -88,10 +131,7 @@ impl NpzMembers {
     /// If there is none of this key, or it is something else.
     pub fn strings(&self, key: &str) -> Result<(Vec<usize>, Vec<String>), NpzError> {
         let read = || {
-            let mut reader = self
-                .archive
-                .reader(self.archive.require(key, "what is asked for")?)?;
-            let header = ArrayHeader::read(&mut reader)?;
+            let (mut reader, header) = self.array(key)?;
             let not_strings = || Flaw::header(key, "it must be an array of strings");
             let count = header.count().ok_or_else(not_strings)?;
             let mut bytes = vec![0; usize::try_from(reader.left()).map_err(|_| not_strings())?];
@@ -110,29 +150,37 @@ impl NpzMembers {
         read().map_err(|flaw| NpzError::new(&self.path, flaw))
     }
 
+    /// An array's header, and a reader that stands behind it.
+    fn array(&self, key: &str) -> Result<(MemberReader, ArrayHeader), Flaw> {
+        let member = self.archive.require(key, "what is asked for")?;
+        let mut reader = self.archive.reader(member)?;
+        let header = ArrayHeader::read(&mut reader)?;
+        Ok((reader, header))
+    }
+
     fn read_volume<T: Copy>(
         &self,
         key: &str,
-        empty: T,
         cast: impl Fn(f64) -> T,
     ) -> Result<Array3<T>, NpzError> {
         let read = || -> Result<Array3<T>, Flaw> {
-            let mut reader = self
-                .archive
-                .reader(self.archive.require(key, "what is asked for")?)?;
-            let header = ArrayHeader::read(&mut reader)?;
+            let (mut reader, header) = self.array(key)?;
             let shape = header.three_axes(key)?;
             let (dtype, count) = header.numeric(&reader, "numbers")?;
-            let mut values = Array3::from_elem(shape, empty);
-            let mut set = |index: usize, value: f64| {
-                values[voxel(index, shape, header.fortran)] = cast(value);
-            };
+            let mut values = Vec::with_capacity(count);
+            let mut take = |_: usize, value: f64| values.push(cast(value));
             with_element!(
                 dtype.kind,
-                each(&mut reader, count, dtype.big_endian, &mut set)
+                each(&mut reader, 0..count, dtype.big_endian, &mut take)
             )?;
             reader.finish()?;
-            Ok(values)
+            let array = if header.fortran {
+                Array3::from_shape_vec(shape.f(), values)
+                    .map(|array| array.as_standard_layout().into_owned())
+            } else {
+                Array3::from_shape_vec(shape, values)
+            };
+            array.map_err(|_| Flaw::unreadable(key, "it does not fill its shape"))
         };
         read().map_err(|flaw| NpzError::new(&self.path, flaw))
     }
@@ -148,17 +196,49 @@ fn text(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// Reads up to the end of a range of elements and takes those in it.
 fn each<T: Element>(
     reader: &mut MemberReader,
-    count: usize,
+    wanted: std::ops::Range<usize>,
     big_endian: bool,
     take: &mut impl FnMut(usize, f64),
 ) -> Result<(), Flaw> {
-    read_elements::<T>(reader, count, big_endian, |before, values| {
-        values
-            .iter()
-            .enumerate()
-            .for_each(|(index, value)| take(before + index, value.float()));
+    read_elements::<T>(reader, wanted.end, big_endian, |before, values| {
+        let skipped = wanted.start.saturating_sub(before);
+        let taken = values.iter().enumerate().skip(skipped);
+        taken.for_each(|(index, value)| take(before + index, value.float()));
         Ok(())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::npz::write_volume;
+
+    #[test]
+    fn a_slice_is_that_of_the_whole_volume_in_either_order() {
+        let folder = tempfile::tempdir().unwrap();
+        // Larger than a piece, so that slices begin in the middle of one.
+        let volume = Array3::from_shape_fn((5, 150, 170), |(z, y, x)| (z * 50 + y + x) as u8);
+        let fortran = Array3::from_shape_vec(
+            ndarray::ShapeBuilder::f(volume.raw_dim()),
+            volume.view().reversed_axes().iter().copied().collect(),
+        );
+        for (name, volume) in [("c", volume.clone()), ("f", fortran.unwrap())] {
+            let path = folder.path().join(format!("{name}.npz"));
+            write_volume(&path, "imgs", volume.view()).unwrap();
+            let members = NpzMembers::open(&path).unwrap();
+            for z in [0, 3, 4] {
+                let (slice, shape) = members.slice("imgs", z).unwrap();
+                assert_eq!(shape, [5, 150, 170]);
+                assert_eq!(
+                    slice,
+                    volume.index_axis(ndarray::Axis(0), z).mapv(f64::from)
+                );
+            }
+            let error = members.slice("imgs", 5).unwrap_err().to_string();
+            assert!(error.contains("no slice 5"), "{error}");
+        }
+    }
 }

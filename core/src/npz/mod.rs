@@ -32,6 +32,9 @@ pub use ground_truth::{GroundTruth, read_ground_truth, read_ground_truth_bytes};
 pub(crate) use image::CopyError;
 pub use image::Image;
 pub use members::NpzMembers;
-pub use prediction::{Prediction, read_prediction, read_prediction_bytes, read_prediction_file};
+pub use prediction::{
+    Prediction, SpareVolume, read_prediction, read_prediction_bytes, read_prediction_file,
+    read_prediction_reusing,
+};
 pub use result::{ResultWriter, SavedSegs, read_saved_segs};
 pub use writer::{NpzWriter, Writable};

@@ -94,8 +94,53 @@ pub fn read_prediction(
     shape: [usize; 3],
     keys: &LabelKeys,
 ) -> Result<Prediction, PredictionError> {
+    read_prediction_reusing(folder, name, shape, keys, &mut SpareVolume::default())
+}
+
+/// [`read_prediction`] into the memory of an earlier one: fresh memory costs more time than
+/// inflating into it does.
+///
+/// # Errors
+/// As [`read_prediction`].
+pub fn read_prediction_reusing(
+    folder: &Folder,
+    name: &OsStr,
+    shape: [usize; 3],
+    keys: &LabelKeys,
+    spare: &mut SpareVolume,
+) -> Result<Prediction, PredictionError> {
     let file = folder.open_regular(name)?;
-    Ok(decode(&Archive::open(file)?, shape, keys)?)
+    Ok(decode(&Archive::open(file)?, shape, keys, spare)?)
+}
+
+/// The memory of a prediction that is not needed any more, for the next one.
+#[derive(Debug, Default)]
+pub struct SpareVolume(Vec<u8>);
+
+impl SpareVolume {
+    /// Keeps the memory of a prediction, unless somebody else still holds it.
+    pub fn keep(&mut self, prediction: Prediction) {
+        let Prediction {
+            cast,
+            scored,
+            clicked,
+            ..
+        } = prediction;
+        drop((scored, clicked));
+        if let Some(array) = Arc::into_inner(cast) {
+            self.0 = array.into_raw_vec_and_offset().0;
+        }
+    }
+
+    /// So many bytes of any value, to be written over.
+    fn take(&mut self, count: usize) -> Result<Vec<u8>, Flaw> {
+        let bytes = std::mem::take(&mut self.0);
+        if bytes.len() == count {
+            Ok(bytes)
+        } else {
+            zeros(count)
+        }
+    }
 }
 
 /// Reads a prediction that is the user's own file: links are followed, all else is as careful.
@@ -107,7 +152,8 @@ pub fn read_prediction_file(
     shape: [usize; 3],
     keys: &LabelKeys,
 ) -> Result<Prediction, PredictionError> {
-    Ok(decode(&Archive::open(open_own(path)?)?, shape, keys)?)
+    let archive = Archive::open(open_own(path)?)?;
+    Ok(decode(&archive, shape, keys, &mut SpareVolume::default())?)
 }
 
 /// Reads a prediction from the bytes of an `.npz`.
@@ -119,10 +165,16 @@ pub fn read_prediction_bytes(
     shape: [usize; 3],
     keys: &LabelKeys,
 ) -> Result<Prediction, PredictionError> {
-    Ok(decode(&Archive::from_bytes(bytes)?, shape, keys)?)
+    let archive = Archive::from_bytes(bytes)?;
+    Ok(decode(&archive, shape, keys, &mut SpareVolume::default())?)
 }
 
-fn decode(archive: &Archive, shape: [usize; 3], keys: &LabelKeys) -> Result<Prediction, Flaw> {
+fn decode(
+    archive: &Archive,
+    shape: [usize; 3],
+    keys: &LabelKeys,
+    spare: &mut SpareVolume,
+) -> Result<Prediction, Flaw> {
     let mut reader = archive.reader(archive.require(SEGS, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;
     if header.shape != shape {
@@ -133,7 +185,7 @@ fn decode(archive: &Archive, shape: [usize; 3], keys: &LabelKeys) -> Result<Pred
         });
     }
     let (dtype, count) = header.numeric(&reader, WANTED)?;
-    let mut readings = Readings::new(keys, shape, header.fortran, count)?;
+    let mut readings = Readings::new(keys, shape, header.fortran, spare.take(count)?);
     if dtype == Dtype::U8 {
         reader.fill(&mut readings.cast)?;
     } else {
@@ -169,22 +221,17 @@ struct Readings<'a> {
 }
 
 impl<'a> Readings<'a> {
-    fn new(
-        keys: &'a LabelKeys,
-        shape: [usize; 3],
-        fortran: bool,
-        count: usize,
-    ) -> Result<Self, Flaw> {
-        Ok(Self {
+    fn new(keys: &'a LabelKeys, shape: [usize; 3], fortran: bool, cast: Vec<u8>) -> Self {
+        Self {
             keys,
             table: key_table(keys),
             shape,
             fortran,
-            cast: zeros(count)?,
+            cast,
             scored: None,
             out_of_range: Oddity::default(),
             fractional: Oddity::default(),
-        })
+        }
     }
 
     fn take<T: Element>(&mut self, before: usize, values: &[T]) -> Result<(), Flaw> {

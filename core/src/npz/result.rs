@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array3, ArrayView3};
+use ndarray::{Array2, Array3, ArrayView3};
 use tempfile::NamedTempFile;
 
 use super::archive::{Archive, MemberReader};
@@ -195,19 +195,53 @@ impl SavedSegs {
         self.left
     }
 
+    /// The slice `z` of the next prediction, which is then done with. Memory is that of a slice.
+    ///
+    /// # Errors
+    /// If there is no further prediction, it has no such slice, or the file can't be read.
+    pub fn next_slice(&mut self, z: usize) -> Result<Array2<u8>, NpzError> {
+        let [depth, height, width] = self.shape;
+        let mut slice = vec![0; height * width];
+        let read = self.read_next(|reader| {
+            let mut passing = vec![0; height * width];
+            (0..depth)
+                .try_for_each(|at| reader.fill(if at == z { &mut slice } else { &mut passing }))
+        });
+        let slice = read.and_then(|()| match z < depth {
+            true => Array2::from_shape_vec((height, width), slice).map_err(|_| broken()),
+            false => Err(Flaw::unreadable(ALL_SEGS, format!("it has no slice {z}"))),
+        });
+        slice.map_err(|flaw| NpzError::new(&self.path, flaw))
+    }
+
     fn read_one(&mut self) -> Result<Array3<u8>, Flaw> {
-        let broken = || Flaw::unreadable(ALL_SEGS, "it could not be read before");
-        let mut reader = self.reader.take().ok_or_else(broken)?;
         let mut bytes = vec![0; self.shape.iter().product()];
-        reader.fill(&mut bytes)?;
-        self.left -= 1;
-        if self.left == 0 {
+        self.read_next(|reader| reader.fill(&mut bytes))?;
+        Array3::from_shape_vec(self.shape, bytes).map_err(|_| broken())
+    }
+
+    /// Has the bytes of the next prediction read. After a failure there is no further one.
+    fn read_next(
+        &mut self,
+        read: impl FnOnce(&mut MemberReader) -> Result<(), Flaw>,
+    ) -> Result<(), Flaw> {
+        let mut reader = self.reader.take().ok_or_else(broken)?;
+        let left = std::mem::take(&mut self.left)
+            .checked_sub(1)
+            .ok_or_else(broken)?;
+        read(&mut reader)?;
+        if left == 0 {
             reader.finish()?;
         } else {
             self.reader = Some(reader);
         }
-        Array3::from_shape_vec(self.shape, bytes).map_err(|_| broken())
+        self.left = left;
+        Ok(())
     }
+}
+
+fn broken() -> Flaw {
+    Flaw::unreadable(ALL_SEGS, "it could not be read before")
 }
 
 impl Iterator for SavedSegs {
@@ -220,9 +254,33 @@ impl Iterator for SavedSegs {
         let read = self
             .read_one()
             .map_err(|flaw| NpzError::new(&self.path, flaw));
-        if read.is_err() {
-            self.left = 0;
-        }
         Some(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_of_predictions_are_those_of_the_whole_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz");
+        let prediction = |n: usize| {
+            Array3::from_shape_fn((3, 4, 5), |(z, y, x)| (n * 60 + z * 20 + y * 5 + x) as u8)
+        };
+        let mut writer = ResultWriter::create(&path, [3, 4, 5], 3).unwrap();
+        (0..3).for_each(|n| writer.push(prediction(n).view()).unwrap());
+        writer.finish(prediction(2).view()).unwrap();
+
+        let mut saved = read_saved_segs(&path).unwrap();
+        let slice = |n, z| prediction(n).index_axis_move(ndarray::Axis(0), z);
+        assert_eq!(saved.next_slice(1).unwrap(), slice(0, 1));
+        assert_eq!(saved.next().unwrap().unwrap(), prediction(1));
+        assert_eq!(saved.next_slice(2).unwrap(), slice(2, 2));
+        assert_eq!(saved.left(), 0);
+        assert!(saved.next_slice(0).is_err() && saved.next().is_none());
+        let error = read_saved_segs(&path).unwrap().next_slice(3).unwrap_err();
+        assert!(error.to_string().contains("no slice 3"), "{error}");
     }
 }

@@ -76,11 +76,9 @@ pub fn write_click_input(
     write(folder, name, image, |writer| {
         image.copy_members(writer, |key| ALWAYS.contains(&key))?;
         write_clicks(writer, clicks).map_err(CopyError::Target)?;
-        match previous.as_slice() {
-            Some(bytes) => writer.bytes("prev_pred", previous.shape(), bytes),
-            None => writer.array("prev_pred", previous),
-        }
-        .map_err(CopyError::Target)
+        writer
+            .array("prev_pred", previous)
+            .map_err(CopyError::Target)
     })
 }
 

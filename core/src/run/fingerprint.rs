@@ -79,6 +79,16 @@ pub fn hash_case(files: &CaseFiles) -> io::Result<String> {
     Ok(hex(&hash.finalize()))
 }
 
+/// The SHA-256 of a file, in hexadecimal, as `sha256sum` prints it.
+///
+/// # Errors
+/// Those of reading it.
+pub fn hash_file(path: &Path) -> io::Result<String> {
+    let mut hash = Sha256::new();
+    add_content(&mut hash, &mut File::open(path)?)?;
+    Ok(hex(&hash.finalize()))
+}
+
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -87,6 +97,10 @@ pub fn hex(bytes: &[u8]) -> String {
 fn add_file(hash: &mut Sha256, path: &Path) -> io::Result<()> {
     let mut file = File::open(path)?;
     hash.update(file.metadata()?.len().to_le_bytes());
+    add_content(hash, &mut file)
+}
+
+fn add_content(hash: &mut Sha256, file: &mut File) -> io::Result<()> {
     let mut piece = vec![0; 256 << 10];
     loop {
         match file.read(&mut piece)? {

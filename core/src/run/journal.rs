@@ -73,6 +73,8 @@ pub enum JournalError {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// A line could not be written, so that nothing may come after it.
+    broken: bool,
 }
 
 impl Journal {
@@ -111,10 +113,17 @@ impl Journal {
         let mut journal = Self {
             path: path.to_owned(),
             file,
+            broken: false,
         };
         journal.append(&Entry::Begin {
             fingerprint: fingerprint.clone(),
         })?;
+        // A new file's name is its folder's matter.
+        if let Some(folder) = path.parent() {
+            File::open(folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(failed)?;
+        }
         Ok((journal, finished))
     }
 
@@ -143,18 +152,39 @@ impl Journal {
         })
     }
 
+    /// Appends a line. After the first that fails the journal takes no more: with a full disk the
+    /// line may be there in part, and only the last line is forgiven that.
     fn append(&mut self, entry: &Entry) -> Result<(), JournalError> {
-        let mut write = || -> io::Result<()> {
-            let mut line = serde_json::to_vec(entry)?;
-            line.push(b'\n');
-            self.file.write_all(&line)?;
-            self.file.sync_data()
-        };
-        write().map_err(|source| JournalError::Io {
+        let result = self.try_append(entry);
+        self.broken |= result.is_err();
+        result.map_err(|source| JournalError::Io {
             path: self.path.clone(),
             source,
         })
     }
+
+    fn try_append(&mut self, entry: &Entry) -> io::Result<()> {
+        if self.broken {
+            return Err(io::Error::other("a line before could not be written"));
+        }
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        self.file.write_all(&line)?;
+        self.file.sync_data()
+    }
+}
+
+/// The record of a finished case, as the journal at `path` has it; none where it can't be read
+/// or does not have it.
+pub(super) fn finished_case(path: &Path, case: &str) -> Option<CaseRecord> {
+    let text = std::fs::read(path).ok()?;
+    let lines = text.split(|&byte| byte == b'\n').rev();
+    let entries = lines.filter_map(|line| serde_json::from_slice(line).ok());
+    let mut records = entries.filter_map(|entry| match entry {
+        Entry::Case { record } => Some(record),
+        _ => None,
+    });
+    records.find(|record| record.case == case)
 }
 
 /// The cases that the journal's lines say are finished.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::fingerprint::hash_file;
 use super::journal::{Journal, JournalError};
 use super::{Evaluation, RunError, SubmissionSummary};
 use crate::backend::{InferenceBackend, Runnable};
@@ -54,15 +55,27 @@ impl SubmissionRun {
     ) -> Result<SubmissionSummary, RunError> {
         create_folder(&self.files.logs())?;
         let is_whole = |case: &CaseFiles| {
-            finished.contains_key(&case.name) && self.files.predictions(case.stem()).is_file()
+            let record = finished.get(&case.name);
+            record.is_some_and(|record| self.has_predictions(case, record))
         };
-        let (kept, waiting): (Vec<_>, Vec<_>) =
-            self.evaluation.cases.iter().cloned().partition(is_whole);
+        let (kept, waiting): (Vec<_>, Vec<_>) = tokio::task::block_in_place(|| {
+            self.evaluation.cases.iter().cloned().partition(is_whole)
+        });
         finished.retain(|name, _| kept.iter().any(|case| case.name == *name));
         let finished_before = finished.len();
+        let mean = |score: fn(&CaseRecord) -> f64| {
+            let sum = finished
+                .values()
+                .map(score)
+                .fold(0.0, |sum, score| sum + score);
+            sum / finished_before.max(1) as f64
+        };
         self.observer.notice(&Event::SubmissionStarted {
             submission: self.name().to_owned(),
+            facts: self.runnable.facts.clone(),
             finished_before,
+            dsc_before: mean(CaseRecord::dsc_final),
+            nsd_before: mean(CaseRecord::nsd_final),
         });
         let shared = Arc::new(Shared {
             run: self,
@@ -82,6 +95,17 @@ impl SubmissionRun {
             error: None,
             records,
             finished_before,
+        })
+    }
+
+    /// Whether a finished case's predictions are on the disk as they were written.
+    fn has_predictions(&self, case: &CaseFiles, record: &CaseRecord) -> bool {
+        let hash = hash_file(&self.files.predictions(case.stem()));
+        hash.is_ok_and(|hash| {
+            record
+                .predictions_sha256
+                .as_ref()
+                .is_none_or(|then| *then == hash)
         })
     }
 

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// Held for the length of a run. The operating system releases it with its owner's last breath,
 /// so that a crash leaves no lock behind.
@@ -54,21 +55,38 @@ impl OutputLock {
             .write(true)
             .open(path)
             .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut owner = String::new();
-                let _ = file.read_to_string(&mut owner);
+        let began = Instant::now();
+        while let Err(error) = file.try_lock() {
+            if let TryLockError::Error(error) = error {
+                return Err(failed(error));
+            }
+            let owner = owner(&mut file);
+            // A process that was killed while it started another leaves the lock with that one
+            // until it has become another program.
+            let line = Path::new("/proc").join(&owner).join("cmdline");
+            let is_dying = std::fs::read(line).unwrap_or_default().is_empty();
+            if !(is_dying && began.elapsed() < PATIENCE) {
                 return Err(LockError::Taken {
                     output: output.to_owned(),
-                    owner: owner.trim().to_owned(),
+                    owner,
                 });
             }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            std::thread::sleep(Duration::from_millis(10));
         }
         note_owner(&mut file).map_err(failed)?;
         Ok(Self { _file: file })
     }
+}
+
+/// How long a lock may outlive its owner.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The process id that the lock's owner noted.
+fn owner(file: &mut File) -> String {
+    let mut owner = String::new();
+    let _ = file.seek(SeekFrom::Start(0));
+    let _ = file.read_to_string(&mut owner);
+    owner.trim().to_owned()
 }
 
 fn note_owner(file: &mut File) -> io::Result<()> {
@@ -95,5 +113,23 @@ mod tests {
         );
         drop(first);
         OutputLock::take(output.path(), &path).unwrap();
+    }
+
+    #[test]
+    fn a_lock_that_outlives_its_owner_for_a_moment_is_waited_for() {
+        let output = tempfile::tempdir().unwrap();
+        let path = output.path().join("lock");
+        let mut first = OutputLock::take(output.path(), &path).unwrap();
+        // No process has this id.
+        first._file.set_len(0).unwrap();
+        first._file.seek(SeekFrom::Start(0)).unwrap();
+        writeln!(first._file, "999999999").unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(100));
+                drop(first);
+            });
+            OutputLock::take(output.path(), &path).unwrap();
+        });
     }
 }

@@ -5,7 +5,9 @@ mod journal;
 mod lanes;
 mod lock;
 mod output;
+mod past;
 mod record;
+mod rescore;
 mod retry;
 
 use std::collections::BTreeMap;
@@ -23,11 +25,13 @@ use crate::record::CaseRecord;
 use crate::results::WriteError;
 use crate::session::SessionError;
 
-pub use fingerprint::{Fingerprint, hash_case, hex};
+pub use fingerprint::{Fingerprint, hash_case, hash_file, hex};
 pub use journal::JournalError;
 pub use lock::LockError;
 pub use output::OutputFolder;
+pub use past::{PastRun, PastRunError, PastSubmission};
 pub use record::{CaseIdentity, Progress, RunRecord, SubmissionState};
+pub use rescore::{Rescored, rescore_case};
 pub use retry::RetryingBackend;
 
 use journal::Journal;
@@ -155,15 +159,15 @@ impl Evaluation {
         observer: Arc<dyn Observer>,
         cancel: CancellationToken,
     ) -> Result<RunSummary, RunError> {
-        let hashes = tokio::task::block_in_place(|| check_cases(&self.cases))?;
+        let hashes = tokio::task::block_in_place(|| check_cases(&self.cases, &*observer))?;
         let output = OutputFolder::create(&self.output)?;
         let _lock = OutputLock::take(&self.output, &output.lock())?;
         output.sweep(&self);
         let status = self.backend.check().await?;
         let record = self.record(&hashes, &status);
         if let Some(caution) = status.caution {
-            observer.notice(&Event::Note {
-                subject: self.backend.kind().to_owned(),
+            observer.notice(&Event::Caution {
+                backend: self.backend.kind().to_owned(),
                 text: caution,
             });
         }
@@ -210,6 +214,7 @@ impl Evaluation {
             click_policy: self.policy.name().to_owned(),
             backend: self.backend.kind().to_owned(),
             engine: format!("{}{}", status.engine, version.unwrap_or_default()),
+            limits: status.limits.clone(),
             jobs: self.jobs,
             images: self.images.to_string_lossy().into_owned(),
             ground_truth: self
@@ -224,15 +229,23 @@ impl Evaluation {
 
 /// Reads every case once, so that what is wrong with the data set is said before anything runs,
 /// and returns the hash of each case's files.
-fn check_cases(cases: &[CaseFiles]) -> Result<BTreeMap<String, String>, RunError> {
+fn check_cases(
+    cases: &[CaseFiles],
+    observer: &dyn Observer,
+) -> Result<BTreeMap<String, String>, RunError> {
     let mut hashes = BTreeMap::new();
-    for files in cases {
+    for (before, files) in cases.iter().enumerate() {
         Case::load(files)?;
         let hash = hash_case(files).map_err(|source| RunError::Read {
             case: files.name.clone(),
             source,
         })?;
         hashes.insert(files.name.clone(), hash);
+        observer.notice(&Event::CaseChecked {
+            case: files.name.clone(),
+            done: before + 1,
+            total: cases.len(),
+        });
     }
     Ok(hashes)
 }
@@ -276,6 +289,7 @@ impl Run {
                 .map(|case| case.name.clone())
                 .collect(),
             interactions: self.evaluation.protocol.interactions(),
+            jobs: self.evaluation.jobs,
         });
         let result = self.all_submissions().await;
         self.output

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::LimitStatus;
 use crate::protocol::Protocol;
 
 /// The record of a run, `OUT/run.json`.
@@ -25,6 +26,9 @@ pub struct RunRecord {
     pub backend: String,
     /// The engine and its version.
     pub engine: String,
+    /// The limits that submissions ran under, and those that could not be enforced.
+    #[serde(default)]
+    pub limits: Vec<LimitStatus>,
     /// Cases side by side.
     pub jobs: usize,
     /// The images folder.

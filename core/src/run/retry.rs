@@ -120,7 +120,14 @@ impl InferenceBackend for RetryingBackend {
     }
 
     async fn release(&self, runnable: Runnable) -> Result<(), BackendError> {
-        self.inner.release(runnable).await
+        let mut patience = self.patience();
+        loop {
+            let result = self.inner.release(runnable.clone()).await;
+            let Some(wait) = patience.wait_after(&result) else {
+                return result;
+            };
+            tokio::time::sleep(wait).await;
+        }
     }
 
     async fn shut_down(&self) -> Result<(), BackendError> {

@@ -1,11 +1,15 @@
 //! Writer and reader agree, on whatever is written.
 
+use std::ffi::OsStr;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use ndarray::{Array1, Array3, ArrayD};
 use proptest::prelude::*;
 use segarena_core::npz::pickle::{ObjectArray, Value, read_array, write_array};
-use segarena_core::npz::{NpzWriter, Writable, read_prediction_bytes};
+use segarena_core::npz::{
+    Folder, NpzWriter, SpareVolume, Writable, read_prediction_bytes, read_prediction_reusing,
+};
 use segarena_core::volume::LabelKeys;
 
 use super::craft;
@@ -184,4 +188,38 @@ fn equal_content_is_written_as_equal_bytes() {
         })
     };
     assert_eq!(write(), write());
+}
+
+#[test]
+fn a_prediction_read_into_anothers_memory_is_as_if_read_into_fresh() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = LabelKeys::new(vec![1, 300]).unwrap();
+    let mut spare = SpareVolume::default();
+    let mut held = Vec::new();
+    let volumes = [
+        Array3::from_elem((2, 3, 4), 7i64),
+        Array3::from_shape_fn((2, 3, 4), |(z, y, x)| (z + 300 * (y % 2) + x) as i64),
+        Array3::from_elem((4, 3, 2), 1),
+        Array3::from_elem((1, 2, 2), 300),
+        Array3::from_elem((1, 2, 2), 2),
+    ];
+    for volume in &volumes {
+        let (depth, height, width) = volume.dim();
+        let shape = [depth, height, width];
+        let bytes = npz(|writer| writer.array("segs", volume.view()).unwrap());
+        std::fs::write(folder.path().join("case.npz"), &bytes).unwrap();
+        let fresh = read_prediction_bytes(bytes, shape, &keys).unwrap();
+        let handle = Folder::open(folder.path()).unwrap();
+        let name = OsStr::new("case.npz");
+        let read = read_prediction_reusing(&handle, name, shape, &keys, &mut spare).unwrap();
+        assert_eq!(
+            (&read.cast, &read.scored, &read.clicked, &read.remarks),
+            (&fresh.cast, &fresh.scored, &fresh.clicked, &fresh.remarks)
+        );
+        // What somebody still holds is not written over.
+        held.push((Arc::clone(&read.scored), fresh.scored));
+        spare.keep(read);
+    }
+    held.iter()
+        .for_each(|(held, expected)| assert_eq!(held, expected));
 }

@@ -133,10 +133,13 @@ struct Limits {
     bytes: usize,
 }
 
+/// Values inside values, at most: what is read can be written again.
+const DEEPEST: usize = 32;
+
 /// Enough for thousands of boxes.
 const LIMITS: Limits = Limits {
     values: 200_000,
-    depth: 32,
+    depth: DEEPEST,
     bytes: 16 << 20,
 };
 

@@ -1,9 +1,6 @@
 //! Pickles that every numpy from 1.24 on reads.
 
-use super::{NumericArray, ObjectArray, PickleError, Value};
-
-/// Values inside values, at most.
-const DEEPEST: usize = 32;
+use super::{DEEPEST, NumericArray, ObjectArray, PickleError, Value};
 
 /// Pickles an array of objects as numpy does: protocol 3, naming `numpy.core.multiarray`, which
 /// numpy 1 and 2 both know.
@@ -19,7 +16,7 @@ pub fn write_array(array: &ObjectArray) -> Result<Vec<u8>, PickleError> {
         size: -1,
     };
     writer.array(array.shape(), &dtype, false, |writer| {
-        writer.list(array.items(), 1)
+        writer.list(array.items(), 0)
     })?;
     writer.out.push(b'.');
     Ok(writer.out)

@@ -1,0 +1,253 @@
+//! The backend that every engine gives: how a submission's image is found, kept and removed.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use segarena_core::backend::{
+    BackendError, BackendErrorKind, BackendStatus, Execution, InferenceBackend, InteractionRequest,
+    PrepareProgress, Runnable, Submission, SubmissionSource,
+};
+use tokio::sync::OnceCell;
+
+use crate::engine::{Engine, Image};
+use crate::interaction;
+use crate::leftovers::{self, Mark};
+use crate::limits::Limits;
+use crate::lives::Lives;
+use crate::loading::{self, SAVE_AGAIN};
+use crate::options::ContainerOptions;
+use crate::request::{self, ContainerRequest};
+use crate::tags;
+
+/// Runs submissions in an engine's containers.
+#[derive(Debug)]
+pub struct ContainerBackend<E> {
+    engine: Arc<E>,
+    options: ContainerOptions,
+    limits: OnceCell<Limits>,
+    architecture: OnceCell<String>,
+    lives: Arc<Lives>,
+}
+
+impl<E: Engine> ContainerBackend<E> {
+    /// A backend on this engine.
+    pub fn new(engine: E, options: ContainerOptions) -> Self {
+        Self {
+            engine: Arc::new(engine),
+            options,
+            limits: OnceCell::new(),
+            architecture: OnceCell::new(),
+            lives: Arc::default(),
+        }
+    }
+
+    async fn limits(&self) -> Result<&Limits, BackendError> {
+        self.limits
+            .get_or_try_init(|| async {
+                let about = self.engine.about().await?;
+                Ok(Limits::new(&self.options, &about)?.0)
+            })
+            .await
+    }
+
+    /// Loads an archive and says which of its images is run, and what is new with the engine.
+    async fn load(
+        &self,
+        name: &str,
+        path: &Path,
+        progress: &dyn PrepareProgress,
+    ) -> Result<(String, Vec<String>), BackendError> {
+        let loaded = loading::load(&self.lives, &self.engine, name, path, progress).await?;
+        let (chosen, remark) = tags::choose(name, &loaded.names).ok_or_else(|| {
+            let message = format!(
+                "submission `{name}`: there is no image in {}",
+                path.display()
+            );
+            BackendError::new(BackendErrorKind::Submission, message).with_advice(SAVE_AGAIN)
+        })?;
+        if let Some(remark) = remark {
+            progress.note(&remark);
+        }
+        Ok((chosen, loaded.new))
+    }
+
+    /// The image of a submission that can run here.
+    async fn image(&self, submission: &Submission, reference: &str) -> Result<Image, BackendError> {
+        let name = &submission.name;
+        let image = self
+            .engine
+            .image(reference)
+            .await?
+            .ok_or_else(|| missing(self.kind(), submission, reference))?;
+        let here = self
+            .architecture
+            .get_or_try_init(|| async { Ok(self.engine.about().await?.architecture) })
+            .await?;
+        if !image.architecture.is_empty() && image.architecture != *here {
+            return Err(BackendError::new(
+                BackendErrorKind::Submission,
+                format!(
+                    "submission `{name}`: its image is for {} and this machine is {here}",
+                    image.architecture
+                ),
+            )
+            .with_advice(format!("build it with --platform linux/{here}")));
+        }
+        Ok(image)
+    }
+}
+
+/// The graphics cards that a container can be given, for people.
+fn cards(there: Option<&[String]>) -> String {
+    match there {
+        None | Some([]) => "none".to_owned(),
+        Some(ids) => ids.join(" "),
+    }
+}
+
+/// The error for an image that is not with the engine.
+fn missing(kind: &str, submission: &Submission, reference: &str) -> BackendError {
+    let name = &submission.name;
+    let message = format!("submission `{name}`: {kind} has no image `{reference}`");
+    let error = BackendError::new(BackendErrorKind::Submission, message);
+    match submission.source {
+        // It was loaded a moment ago, so another run has removed it at its end.
+        SubmissionSource::Archive { .. } => error.temporary(),
+        _ => error.with_advice("load or build it first, or give the `archive` it was saved to"),
+    }
+}
+
+/// The mark that keeps an archive's image for this run when somebody else has loaded it and takes
+/// it away. An image without a name gets none: it would go with its only name.
+fn mark_for(source: &SubmissionSource, reference: &str, image: &str) -> Option<Mark> {
+    let has_name = !loading::is_id(reference);
+    match source {
+        SubmissionSource::Archive { .. } if has_name => Some(Mark::of_used(image)),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl<E: Engine> InferenceBackend for ContainerBackend<E> {
+    fn kind(&self) -> &str {
+        self.engine.kind()
+    }
+
+    async fn check(&self) -> Result<BackendStatus, BackendError> {
+        let about = self.engine.about().await?;
+        let (_, limits) = Limits::new(&self.options, &about)?;
+        leftovers::sweep(&*self.engine).await?;
+        let word = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
+        let mut facts = vec![
+            ("rootless".to_owned(), word(about.rootless)),
+            ("cgroup".to_owned(), format!("v{}", about.cgroup_version)),
+            ("swap limited".to_owned(), word(about.swap)),
+            ("graphics cards".to_owned(), cards(about.gpus.as_deref())),
+        ];
+        facts.extend(about.facts.clone());
+        Ok(BackendStatus {
+            engine: about.name,
+            version: Some(about.version),
+            facts,
+            limits,
+            caution: None,
+        })
+    }
+
+    async fn prepare(
+        &self,
+        submission: &Submission,
+        progress: &dyn PrepareProgress,
+    ) -> Result<Runnable, BackendError> {
+        let name = &submission.name;
+        let (reference, mut loaded) = match &submission.source {
+            SubmissionSource::Archive { path, .. } => self.load(name, path, progress).await?,
+            SubmissionSource::Image { reference, .. } => (reference.clone(), Vec::new()),
+            SubmissionSource::Command { .. } => {
+                return Err(BackendError::new(
+                    BackendErrorKind::Submission,
+                    format!(
+                        "submission `{name}` is a command, which needs `archive` or `image` to \
+                         run on {}",
+                        self.kind()
+                    ),
+                )
+                .with_advice("give one of them, or choose kind = \"process\""));
+            }
+        };
+        let image = match self.image(submission, &reference).await {
+            Ok(image) => image,
+            Err(error) => {
+                // The first error is the one to tell.
+                let _ = loading::unload(&*self.engine, &loaded).await;
+                return Err(error);
+            }
+        };
+        if self.options.keep_image {
+            loading::keep(&*self.engine, &loaded).await?;
+            loaded.clear();
+        }
+        if !loaded.contains(&reference)
+            && let Some(mark) = mark_for(&submission.source, &reference, &image.id)
+        {
+            // Gone, if another run has just removed it: loading it once more helps.
+            let put = mark.put(&*self.engine, &image).await;
+            put.map_err(BackendError::temporary)?;
+        }
+        progress.note(&format!("runs {reference} ({})", loading::short(&image.id)));
+        let facts = facts(&reference, &image);
+        Ok(Runnable {
+            submission: submission.clone(),
+            fingerprint: request::fingerprint(&image.id, &self.options, submission),
+            reference: image.id,
+            loaded,
+            facts,
+        })
+    }
+
+    async fn infer(
+        &self,
+        runnable: &Runnable,
+        request: &InteractionRequest<'_>,
+    ) -> Result<Execution, BackendError> {
+        let limits = self.limits().await?;
+        let container = ContainerRequest::new(&self.options, limits, runnable, request);
+        interaction::run(&self.lives, Arc::clone(&self.engine), container, request).await
+    }
+
+    async fn release(&self, runnable: Runnable) -> Result<(), BackendError> {
+        self.lives.all_over(&*self.engine).await?;
+        loading::unload(&*self.engine, &runnable.loaded).await?;
+        let used = Mark::of_used(&runnable.reference);
+        used.take_away(&*self.engine).await
+    }
+
+    async fn shut_down(&self) -> Result<(), BackendError> {
+        let over = self.lives.all_over(&*self.engine).await;
+        self.engine.shut_down().await?;
+        over
+    }
+}
+
+/// What a person wants to know of an image.
+fn facts(reference: &str, image: &Image) -> Vec<(String, String)> {
+    let or = |value: &str, default: &str| {
+        let value = if value.is_empty() { default } else { value };
+        value.to_owned()
+    };
+    [
+        ("image", reference.to_owned()),
+        ("id", image.id.clone()),
+        (
+            "size",
+            bytesize::ByteSize(image.size).display().si().to_string(),
+        ),
+        ("architecture", or(&image.architecture, "unknown")),
+        ("user", or(&image.user, "root")),
+        ("working folder", or(&image.workdir, "/")),
+        ("entry point", or(&image.entrypoint.join(" "), "none")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .to_vec()
+}

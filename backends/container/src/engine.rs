@@ -1,0 +1,130 @@
+//! What a container engine must be able to do, in words that Docker and Podman share.
+
+use async_trait::async_trait;
+use segarena_core::backend::{BackendError, LogStream};
+use tokio::sync::mpsc;
+
+pub use crate::archive::TarStream;
+use crate::request::ContainerRequest;
+
+/// What a container prints, piece by piece, until it ends.
+pub type Output = mpsc::Receiver<(LogStream, Vec<u8>)>;
+
+/// An engine, by the operations that the life of an interaction is made of.
+///
+/// Names and ids are the engine's own. Every error is the engine's, not the submission's, but for
+/// [`Started::Refused`].
+#[async_trait]
+pub trait Engine: Send + Sync + 'static {
+    /// The name by which the configuration chooses this engine.
+    fn kind(&self) -> &'static str;
+
+    /// What it is and what it can enforce here. Also shows that it answers at all.
+    async fn about(&self) -> Result<About, BackendError>;
+
+    /// Loads an archive's images and returns their names, or ids where they have none.
+    async fn load(&self, tar: TarStream) -> Result<Vec<String>, BackendError>;
+
+    /// The image of this name or id, if there is one.
+    async fn image(&self, reference: &str) -> Result<Option<Image>, BackendError>;
+
+    /// All names of all images.
+    async fn image_names(&self) -> Result<Vec<String>, BackendError>;
+
+    /// Gives an image a further name.
+    async fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<(), BackendError>;
+
+    /// Takes a name from an image, or removes it when it was the last.
+    async fn remove_image(&self, reference: &str) -> Result<(), BackendError>;
+
+    /// All containers with segarena's owner label, running or not: their ids and owners.
+    async fn owned_containers(&self) -> Result<Vec<(String, String)>, BackendError>;
+
+    /// Creates a container and returns its id.
+    async fn create(&self, request: &ContainerRequest) -> Result<String, BackendError>;
+
+    /// Listens to a container that has not started yet.
+    async fn listen(&self, container: &str) -> Result<Output, BackendError>;
+
+    /// Starts a container.
+    async fn start(&self, container: &str) -> Result<Started, BackendError>;
+
+    /// Waits until a container has ended and returns its exit status.
+    async fn wait(&self, container: &str) -> Result<i32, BackendError>;
+
+    /// What the engine knows of a container.
+    async fn state(&self, container: &str) -> Result<State, BackendError>;
+
+    /// Kills a container; one that has ended already is fine.
+    async fn kill(&self, container: &str) -> Result<(), BackendError>;
+
+    /// Removes a container, running or not, with its anonymous volumes; one that is gone is fine.
+    async fn remove(&self, container: &str) -> Result<(), BackendError>;
+
+    /// Stops what this engine's client started for itself.
+    async fn shut_down(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+/// What an engine is and what it can enforce here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// Its name, for people.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Whether its root is an ordinary user outside.
+    pub rootless: bool,
+    /// 1 or 2.
+    pub cgroup_version: u8,
+    /// The processor architecture as Go names it: `amd64`.
+    pub architecture: String,
+    /// Whether it limits memory.
+    pub memory: bool,
+    /// Whether it limits swap.
+    pub swap: bool,
+    /// Whether it limits processes.
+    pub pids: bool,
+    /// Whether it limits processor time.
+    pub cpus: bool,
+    /// The graphics cards that a container can be given, by id; `None`: no way to give any.
+    pub gpus: Option<Vec<String>>,
+    /// Further facts for people.
+    pub facts: Vec<(String, String)>,
+}
+
+/// An image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its id, a digest of its content.
+    pub id: String,
+    /// The processor architecture it is for, as Go names it.
+    pub architecture: String,
+    /// The user that it sets; empty: root.
+    pub user: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The folder that its command runs in; empty: `/`.
+    pub workdir: String,
+    /// What its command is given to as arguments; empty: the command runs itself.
+    pub entrypoint: Vec<String>,
+}
+
+/// How a start went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Started {
+    /// It runs, or has run.
+    Yes,
+    /// What the image or its command asked for can't be run: a program that is not there, say.
+    Refused(String),
+}
+
+/// What an engine knows of a container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct State {
+    /// Its first process on this machine; 0 when it does not run.
+    pub pid: i32,
+    /// Whether the engine saw it run out of memory.
+    pub out_of_memory: bool,
+}

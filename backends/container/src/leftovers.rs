@@ -1,0 +1,121 @@
+//! What a killed run left with the engine, and its removal by the next one.
+//!
+//! Containers carry their owner as a label. An image can't be given a label, so one that came from
+//! an archive gets a further name that carries the owner: a mark.
+
+use segarena_core::backend::BackendError;
+
+use crate::engine::{Engine, Image};
+use crate::loading::short;
+use crate::owner::Owner;
+
+/// Begins the marks of images that a run has loaded and that go with it.
+const LOADED: &str = "segarena-loaded";
+/// Begins the marks of images that a run uses and somebody else has loaded: another run, at whose
+/// end the image would go were it not for the mark.
+const USED: &str = "segarena-used";
+
+/// The further name of an image that a run's archive holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    repository: String,
+    tag: String,
+}
+
+impl Mark {
+    /// This process's mark on an image that it has loaded.
+    pub fn of_loaded(image: &str) -> Self {
+        Self::new(LOADED, image)
+    }
+
+    /// This process's mark on an image that was there before.
+    pub fn of_used(image: &str) -> Self {
+        Self::new(USED, image)
+    }
+
+    fn new(prefix: &str, image: &str) -> Self {
+        Self {
+            repository: format!("{prefix}/{}", short(image)),
+            tag: Owner::myself().to_label(),
+        }
+    }
+
+    /// Puts it on the image.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn put(&self, engine: &impl Engine, image: &Image) -> Result<(), BackendError> {
+        engine.tag(&image.id, &self.repository, &self.tag).await
+    }
+
+    /// Takes it away, and with it the image when it was the last name.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn take_away(&self, engine: &impl Engine) -> Result<(), BackendError> {
+        let name = format!("{}:{}", self.repository, self.tag);
+        if engine.image(&name).await?.is_some() {
+            engine.remove_image(&name).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes the containers and images of owners that are dead.
+///
+/// # Errors
+/// The engine's, when it can't even list them. What can't be removed now is left for next time.
+pub async fn sweep(engine: &impl Engine) -> Result<(), BackendError> {
+    for (container, owner) in engine.owned_containers().await? {
+        if Owner::from_label(&owner).is_some_and(|owner| owner.is_dead()) {
+            tracing::info!(container, "removing what a killed run left");
+            let _ = engine.remove(&container).await;
+        }
+    }
+    let names = engine.image_names().await?;
+    let is_dead = |name: &&String| owner_of(name, LOADED).is_some_and(|owner| owner.is_dead());
+    for mark in names.iter().filter(is_dead) {
+        // The name that the archive gave is as much a leftover as the mark.
+        for name in names_of_the_same(engine, &names, mark).await? {
+            let _ = engine.remove_image(name).await;
+        }
+    }
+    for mark in &names {
+        if owner_of(mark, USED).is_some_and(|owner| owner.is_dead()) {
+            let _ = engine.remove_image(mark).await;
+        }
+    }
+    Ok(())
+}
+
+/// Of these names, those of the image with this mark, but for the marks of living owners.
+async fn names_of_the_same<'n>(
+    engine: &impl Engine,
+    names: &'n [String],
+    mark: &str,
+) -> Result<Vec<&'n str>, BackendError> {
+    let Some(image) = engine.image(mark).await? else {
+        return Ok(Vec::new());
+    };
+    let mut same = Vec::new();
+    for name in names {
+        let other = engine.image(name).await?;
+        if other.is_some_and(|other| other.id == image.id) && !is_mark_of_living(name) {
+            same.push(name.as_str());
+        }
+    }
+    Ok(same)
+}
+
+fn owner_of(name: &str, prefix: &str) -> Option<Owner> {
+    let (repository, tag) = name.rsplit_once(':')?;
+    // Podman puts a registry before a bare name.
+    let repository = repository.strip_prefix("localhost/").unwrap_or(repository);
+    let digest = repository.strip_prefix(prefix)?;
+    digest.starts_with('/').then(|| Owner::from_label(tag))?
+}
+
+fn is_mark_of_living(name: &str) -> bool {
+    let owner = owner_of(name, LOADED).or_else(|| owner_of(name, USED));
+    owner.is_some_and(|owner| !owner.is_dead())
+}

@@ -1,0 +1,199 @@
+//! What every engine is asked to create for an interaction.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use segarena_core::backend::{
+    InteractionRequest, Placeholders, Runnable, Submission, SubmissionSource, short_hash,
+};
+
+use crate::limits::Limits;
+use crate::options::{ContainerOptions, Isolation};
+use crate::owner::{OWNER_LABEL, Owner, RUN_LABEL};
+
+/// Where a container finds its inputs.
+pub const INPUTS: &str = "/workspace/inputs";
+/// Where a container puts its outputs.
+pub const OUTPUTS: &str = "/workspace/outputs";
+
+/// A container to create, in words that every engine understands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContainerRequest {
+    /// The image's id.
+    pub image: String,
+    /// In the place of the image's own entry point, which stays without.
+    pub entrypoint: Option<String>,
+    /// In the place of the image's own user, who stays without.
+    pub user: Option<String>,
+    /// What is run, or the entry point's arguments.
+    pub argv: Vec<String>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// The two folders: on this machine, in the container.
+    pub binds: [(String, &'static str); 2],
+    /// What it may use.
+    pub limits: Limits,
+    /// Whether it gets no capabilities and a root that it can't write (strict isolation).
+    pub strict: bool,
+    /// Folders in memory, with their options (strict isolation).
+    pub tmpfs: BTreeMap<String, String>,
+    /// Whether the host labels files for SELinux, so that binds must be relabelled.
+    pub relabel: bool,
+}
+
+impl ContainerRequest {
+    /// The container for one interaction of a submission.
+    pub fn new(
+        options: &ContainerOptions,
+        limits: &Limits,
+        runnable: &Runnable,
+        request: &InteractionRequest<'_>,
+    ) -> Self {
+        let submission = &runnable.submission;
+        let env = variables(options, submission);
+        let places = Placeholders {
+            inputs: Path::new(INPUTS),
+            outputs: Path::new(OUTPUTS),
+            case: request.case,
+        };
+        let folder = |path: &Path| path.to_string_lossy().into_owned();
+        Self {
+            image: runnable.reference.clone(),
+            entrypoint: None,
+            user: None,
+            limits: limits.for_lane(request.lane),
+            strict: options.isolation == Isolation::Strict,
+            argv: argv(options, submission)
+                .iter()
+                .map(|word| places.fill(word))
+                .collect(),
+            env: env
+                .into_iter()
+                .map(|(name, value)| (name, places.fill(&value)))
+                .collect(),
+            labels: labels(request.run_id),
+            binds: [
+                (folder(request.inputs), INPUTS),
+                (folder(request.outputs), OUTPUTS),
+            ],
+            tmpfs: match options.isolation {
+                Isolation::Challenge => BTreeMap::new(),
+                Isolation::Strict => ["/tmp", "/root"]
+                    .map(|path| (path.to_owned(), "rw,exec".to_owned()))
+                    .into(),
+            },
+            relabel: selinux_is_enforced(),
+        }
+    }
+
+    /// A container of the same image that gives every file in the work folders to `owner`
+    /// (`UID:GID` as the container counts).
+    pub fn handing_over(&self, owner: &str) -> Self {
+        Self {
+            entrypoint: Some("/bin/sh".to_owned()),
+            user: Some("0:0".to_owned()),
+            argv: vec![
+                "-c".to_owned(),
+                format!("chown -R {owner} {INPUTS} {OUTPUTS}; chmod -R u+rwX {INPUTS} {OUTPUTS}"),
+            ],
+            env: BTreeMap::new(),
+            // Root without capabilities may not give files away.
+            strict: false,
+            ..self.clone()
+        }
+    }
+
+    /// The binds as `HOST:CONTAINER:OPTIONS`.
+    pub fn bind_lines(&self) -> Vec<String> {
+        let options = if self.relabel { "rw,z" } else { "rw" };
+        self.binds
+            .iter()
+            .map(|(host, inside)| format!("{host}:{inside}:{options}"))
+            .collect()
+    }
+
+    /// The environment as `NAME=VALUE`.
+    pub fn env_lines(&self) -> Vec<String> {
+        self.env
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect()
+    }
+}
+
+/// The labels of everything that a run creates.
+pub fn labels(run_id: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (RUN_LABEL.to_owned(), run_id.to_owned()),
+        (OWNER_LABEL.to_owned(), Owner::myself().to_label()),
+    ])
+}
+
+/// Changes exactly when what is run does: the image, the command and the variables, of which only
+/// a hash is told.
+pub fn fingerprint(image: &str, options: &ContainerOptions, submission: &Submission) -> String {
+    let variables = variables(options, submission);
+    let hash = short_hash(
+        variables
+            .iter()
+            .map(|(name, value)| format!("{name}={value}\0")),
+    );
+    format!("{image} runs {:?} (env {hash})", argv(options, submission))
+}
+
+/// The variables for a submission, its own before those of `[backend]`, with their placeholders.
+fn variables(options: &ContainerOptions, submission: &Submission) -> BTreeMap<String, String> {
+    let mut variables = options.env.clone();
+    variables.extend(submission.env.clone());
+    variables
+}
+
+fn argv<'a>(options: &'a ContainerOptions, submission: &'a Submission) -> &'a [String] {
+    match &submission.source {
+        SubmissionSource::Archive {
+            argv: Some(argv), ..
+        }
+        | SubmissionSource::Image {
+            argv: Some(argv), ..
+        } => argv,
+        _ => &options.command,
+    }
+}
+
+fn selinux_is_enforced() -> bool {
+    std::fs::read_to_string("/sys/fs/selinux/enforce").is_ok_and(|text| text.trim() == "1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn submission(value: &str, argv: Option<&str>) -> Submission {
+        Submission {
+            name: "team".to_owned(),
+            source: SubmissionSource::Image {
+                reference: "team:latest".to_owned(),
+                argv: argv.map(|word| vec![word.to_owned()]),
+            },
+            env: [("MODE".to_owned(), value.to_owned())].into(),
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_tells_images_commands_and_variables_apart() {
+        let options = ContainerOptions::default();
+        let of = |image, submission: &Submission| fingerprint(image, &options, submission);
+        let first = of("sha256:1", &submission("fast", None));
+        assert_eq!(first, of("sha256:1", &submission("fast", None)));
+        for other in [
+            of("sha256:2", &submission("fast", None)),
+            of("sha256:1", &submission("slow", None)),
+            of("sha256:1", &submission("fast", Some("other"))),
+        ] {
+            assert_ne!(first, other);
+        }
+        assert!(!first.contains("fast"), "a variable may be a secret");
+    }
+}

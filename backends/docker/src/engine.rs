@@ -1,0 +1,384 @@
+//! Docker as an [`Engine`].
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::models::{
+    ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig,
+    SystemInfoCgroupVersionEnum,
+};
+use bollard::query_parameters::{
+    AttachContainerOptions, ImportImageOptions, ListContainersOptions, ListImagesOptions,
+    RemoveContainerOptions, RemoveImageOptions, TagImageOptions,
+};
+use bytes::Bytes;
+use segarena_container::engine::{About, Engine, Image, Output, Started, State, TarStream};
+use segarena_container::limits::{Devices, Limits, graphics_cards};
+use segarena_container::owner::OWNER_LABEL;
+use segarena_container::request::ContainerRequest;
+use segarena_core::backend::{BackendError, BackendErrorKind, LogStream};
+use tokio::sync::mpsc;
+use tokio_stream::StreamExt;
+
+use crate::failure::{of, status};
+
+/// A Docker engine.
+#[derive(Debug)]
+pub struct DockerEngine {
+    docker: Docker,
+}
+
+impl DockerEngine {
+    /// The engine at this socket, else at `DOCKER_HOST`, else at Docker's own place.
+    ///
+    /// # Errors
+    /// When the address is none.
+    pub fn connect(socket: Option<&str>) -> Result<Self, BackendError> {
+        let docker = match socket {
+            Some(address) if address.contains("://") => Docker::connect_with_host(address),
+            Some(path) => Docker::connect_with_host(&format!("unix://{path}")),
+            None => Docker::connect_with_defaults(),
+        };
+        Ok(Self {
+            docker: docker
+                .map_err(|error| of("the engine's address", error))?
+                // A submission may run for hours before the engine answers that it ended.
+                .with_timeout(std::time::Duration::from_secs(7 * 24 * 3600)),
+        })
+    }
+}
+
+#[async_trait]
+impl Engine for DockerEngine {
+    fn kind(&self) -> &'static str {
+        crate::KIND
+    }
+
+    async fn about(&self) -> Result<About, BackendError> {
+        let asking = |error| of("asking the engine what it is", error);
+        let info = self.docker.info().await.map_err(asking)?;
+        let runtimes = info.runtimes.unwrap_or_default();
+        let gpus = runtimes.contains_key("nvidia").then(graphics_cards);
+        let rootless = info
+            .security_options
+            .unwrap_or_default()
+            .iter()
+            .any(|option| option.contains("rootless"));
+        Ok(About {
+            name: "Docker Engine".to_owned(),
+            version: info.server_version.unwrap_or_default(),
+            rootless,
+            cgroup_version: match info.cgroup_version {
+                Some(SystemInfoCgroupVersionEnum::_2) => 2,
+                _ => 1,
+            },
+            architecture: as_go_names(&info.architecture.unwrap_or_default()),
+            memory: info.memory_limit.unwrap_or(false),
+            swap: info.swap_limit.unwrap_or(false),
+            pids: info.pids_limit.unwrap_or(false),
+            cpus: info.cpu_cfs_quota.unwrap_or(false),
+            gpus,
+            facts: vec![("storage".to_owned(), info.driver.unwrap_or_default())],
+        })
+    }
+
+    async fn load(&self, tar: TarStream) -> Result<Vec<String>, BackendError> {
+        let failed = |error| of("loading the archive", error);
+        let pieces = tar.map(|piece| piece.map(Bytes::from));
+        let mut answers = self.docker.import_image_stream(
+            ImportImageOptions {
+                quiet: true,
+                ..ImportImageOptions::default()
+            },
+            pieces,
+            None,
+        );
+        let mut loaded = Vec::new();
+        while let Some(answer) = answers.next().await {
+            let answer = answer.map_err(failed)?;
+            if let Some(message) = answer.error_detail.and_then(|detail| detail.message) {
+                return Err(failed(Error::DockerStreamError { error: message }));
+            }
+            let text = answer.stream.unwrap_or_default();
+            loaded.extend(text.lines().filter_map(|line| {
+                let name = line
+                    .strip_prefix("Loaded image: ")
+                    .or_else(|| line.strip_prefix("Loaded image ID: "))?;
+                Some(name.trim().to_owned())
+            }));
+        }
+        Ok(loaded)
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<Image>, BackendError> {
+        match self.docker.inspect_image(reference).await {
+            Ok(image) => {
+                let config = image.config.unwrap_or_default();
+                Ok(Some(Image {
+                    id: image.id.unwrap_or_default(),
+                    architecture: image.architecture.unwrap_or_default(),
+                    user: config.user.unwrap_or_default(),
+                    size: image.size.unwrap_or(0).try_into().unwrap_or(0),
+                    workdir: config.working_dir.unwrap_or_default(),
+                    entrypoint: config.entrypoint.unwrap_or_default(),
+                }))
+            }
+            // 400: no name that an image could have.
+            Err(error) if matches!(status(&error), Some(404 | 400)) => Ok(None),
+            Err(error) => Err(of("looking for an image", error)),
+        }
+    }
+
+    async fn image_names(&self) -> Result<Vec<String>, BackendError> {
+        let images = self
+            .docker
+            .list_images(None::<ListImagesOptions>)
+            .await
+            .map_err(|error| of("listing images", error))?;
+        Ok(images
+            .into_iter()
+            .flat_map(|image| image.repo_tags.into_iter().chain([image.id]))
+            .collect())
+    }
+
+    async fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<(), BackendError> {
+        let options = TagImageOptions {
+            repo: Some(repository.to_owned()),
+            tag: Some(tag.to_owned()),
+        };
+        self.docker
+            .tag_image(image, Some(options))
+            .await
+            .map_err(|error| of("naming an image", error))
+    }
+
+    async fn remove_image(&self, reference: &str) -> Result<(), BackendError> {
+        let removed = self
+            .docker
+            .remove_image(reference, None::<RemoveImageOptions>, None)
+            .await;
+        match removed {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            Err(error) => Err(of("removing an image", error)),
+        }
+    }
+
+    async fn owned_containers(&self) -> Result<Vec<(String, String)>, BackendError> {
+        let options = ListContainersOptions {
+            all: true,
+            filters: Some(HashMap::from([(
+                "label".to_owned(),
+                vec![OWNER_LABEL.to_owned()],
+            )])),
+            ..ListContainersOptions::default()
+        };
+        let containers = self
+            .docker
+            .list_containers(Some(options))
+            .await
+            .map_err(|error| of("listing containers", error))?;
+        Ok(containers
+            .into_iter()
+            .filter_map(|container| {
+                let owner = container.labels?.remove(OWNER_LABEL)?;
+                Some((container.id?, owner))
+            })
+            .collect())
+    }
+
+    async fn create(&self, request: &ContainerRequest) -> Result<String, BackendError> {
+        self.docker
+            .create_container(None, container(request))
+            .await
+            .map(|created| created.id)
+            .map_err(|error| of("creating a container", error))
+    }
+
+    async fn listen(&self, container: &str) -> Result<Output, BackendError> {
+        let options = AttachContainerOptions {
+            stream: true,
+            stdout: true,
+            stderr: true,
+            ..AttachContainerOptions::default()
+        };
+        let mut attached = self
+            .docker
+            .attach_container(container, Some(options))
+            .await
+            .map_err(|error| of("listening to a container", error))?;
+        let (sender, receiver) = mpsc::channel(64);
+        tokio::spawn(async move {
+            while let Some(Ok(output)) = attached.output.next().await {
+                let piece = match output {
+                    LogOutput::StdErr { message } => (LogStream::Stderr, message),
+                    other => (LogStream::Stdout, other.into_bytes()),
+                };
+                if sender.send((piece.0, piece.1.to_vec())).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(receiver)
+    }
+
+    async fn start(&self, container: &str) -> Result<Started, BackendError> {
+        match self.docker.start_container(container, None).await {
+            Ok(()) => Ok(Started::Yes),
+            Err(Error::DockerResponseServerError {
+                status_code: 400 | 404 | 500,
+                message,
+            }) if is_the_submissions(&message) => Ok(Started::Refused(message)),
+            Err(error) => Err(of("starting a container", error)),
+        }
+    }
+
+    async fn wait(&self, container: &str) -> Result<i32, BackendError> {
+        let mut answers = std::pin::pin!(self.docker.wait_container(container, None));
+        let code = match answers.next().await {
+            Some(Ok(answer)) => answer.status_code,
+            // The client's word for an exit status other than 0.
+            Some(Err(Error::DockerContainerWaitError { code, .. })) => code,
+            Some(Err(error)) => return Err(of("waiting for a container", error)),
+            None => {
+                let message = "docker: the engine stopped answering for a container";
+                return Err(BackendError::new(BackendErrorKind::Unavailable, message).temporary());
+            }
+        };
+        Ok(i32::try_from(code).unwrap_or(-1))
+    }
+
+    async fn state(&self, container: &str) -> Result<State, BackendError> {
+        let state = self
+            .docker
+            .inspect_container(container, None)
+            .await
+            .map_err(|error| of("looking at a container", error))?
+            .state
+            .unwrap_or_default();
+        Ok(State {
+            pid: state.pid.unwrap_or(0).try_into().unwrap_or(0),
+            out_of_memory: state.oom_killed.unwrap_or(false),
+        })
+    }
+
+    async fn kill(&self, container: &str) -> Result<(), BackendError> {
+        match self.docker.kill_container(container, None).await {
+            Ok(()) => Ok(()),
+            // Gone, or ended already.
+            Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
+            Err(error) => Err(of("killing a container", error)),
+        }
+    }
+
+    async fn remove(&self, container: &str) -> Result<(), BackendError> {
+        let options = RemoveContainerOptions {
+            force: true,
+            v: true,
+            ..RemoveContainerOptions::default()
+        };
+        match self.docker.remove_container(container, Some(options)).await {
+            Ok(()) => Ok(()),
+            // Gone, or somebody else is removing it.
+            Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
+            Err(error) => Err(of("removing a container", error)),
+        }
+    }
+}
+
+/// Whether the engine refused to start because of what the image or its command is.
+fn is_the_submissions(message: &str) -> bool {
+    [
+        "executable file not found",
+        "no such file or directory",
+        "permission denied",
+        "exec format error",
+        "unable to find user",
+        "is a directory",
+    ]
+    .iter()
+    .any(|reason| message.contains(reason))
+}
+
+fn container(request: &ContainerRequest) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(request.image.clone()),
+        cmd: Some(request.argv.clone()),
+        entrypoint: request.entrypoint.clone().map(|program| vec![program]),
+        user: request.user.clone(),
+        env: Some(request.env_lines()),
+        labels: Some(request.labels.clone().into_iter().collect()),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        host_config: Some(host(request, &request.limits)),
+        ..ContainerCreateBody::default()
+    }
+}
+
+fn host(request: &ContainerRequest, limits: &Limits) -> HostConfig {
+    HostConfig {
+        binds: Some(request.bind_lines()),
+        memory: limits.memory,
+        memory_swap: limits.memory_swap,
+        nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
+        pids_limit: limits.pids,
+        shm_size: limits.shm_size,
+        network_mode: Some(limits.network.clone()),
+        security_opt: limits
+            .no_new_privileges
+            .then(|| vec!["no-new-privileges".to_owned()]),
+        device_requests: device_request(&limits.gpus).map(|request| vec![request]),
+        cap_drop: request.strict.then(|| vec!["ALL".to_owned()]),
+        readonly_rootfs: Some(request.strict),
+        tmpfs: Some(request.tmpfs.clone().into_iter().collect()),
+        // What it prints is kept by us: the engine's own copy would fill its disk.
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("none".to_owned()),
+            config: None,
+        }),
+        ..HostConfig::default()
+    }
+}
+
+fn device_request(gpus: &Devices) -> Option<DeviceRequest> {
+    let (count, device_ids) = match gpus {
+        Devices::None => return None,
+        Devices::All => (Some(-1), None),
+        Devices::Ids(ids) | Devices::OneOf(ids) => (None, Some(ids.clone())),
+    };
+    Some(DeviceRequest {
+        count,
+        device_ids,
+        capabilities: Some(vec![vec!["gpu".to_owned()]]),
+        ..DeviceRequest::default()
+    })
+}
+
+/// The kernel's name of an architecture as Go, and so every image, spells it.
+fn as_go_names(machine: &str) -> String {
+    match machine {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        "armv7l" => "arm",
+        other => other,
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn graphics_cards_are_a_request_for_devices() {
+        assert_eq!(device_request(&Devices::None), None);
+        let all = device_request(&Devices::All).unwrap();
+        assert_eq!((all.count, all.device_ids), (Some(-1), None));
+        let one = device_request(&Devices::Ids(vec!["1".to_owned()])).unwrap();
+        assert_eq!(one.device_ids, Some(vec!["1".to_owned()]));
+        assert_eq!(one.capabilities, Some(vec![vec!["gpu".to_owned()]]));
+    }
+}

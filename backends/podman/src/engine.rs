@@ -1,0 +1,339 @@
+//! Podman as an [`Engine`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use podman_api::opts::ImageTagOpts;
+use podman_api::{Error, Podman};
+use segarena_container::engine::{About, Engine, Image, Output, Started, State, TarStream};
+use segarena_container::limits::graphics_cards;
+use segarena_container::owner::OWNER_LABEL;
+use segarena_container::request::ContainerRequest;
+use segarena_core::backend::BackendError;
+use serde_json::Value;
+use tokio::sync::{Mutex, mpsc};
+
+use crate::failure::{has_vanished, of, status};
+use crate::service::{self, Service};
+use crate::spec;
+use crate::wire::Wire;
+
+/// A Podman engine.
+#[derive(Debug)]
+pub struct PodmanEngine {
+    socket: Option<String>,
+    connection: Mutex<Option<Arc<Connection>>>,
+}
+
+#[derive(Debug)]
+struct Connection {
+    podman: Podman,
+    wire: Wire,
+    /// The service at the other end, where we have started it.
+    own: Option<Service>,
+}
+
+impl Connection {
+    fn is_alive(&self) -> bool {
+        self.own.as_ref().is_none_or(Service::is_alive)
+    }
+}
+
+impl PodmanEngine {
+    /// The engine at this socket, else the one that listens here, else one of our own.
+    pub fn new(socket: Option<String>) -> Self {
+        Self {
+            socket,
+            connection: Mutex::new(None),
+        }
+    }
+
+    /// The connection there is, or a new one: a service of ours that died is started again.
+    async fn connected(&self) -> Result<Arc<Connection>, BackendError> {
+        let mut connection = self.connection.lock().await;
+        if let Some(connection) = connection.as_ref().filter(|old| old.is_alive()) {
+            return Ok(Arc::clone(connection));
+        }
+        let (socket, own) = match service::running(self.socket.as_deref())? {
+            Some(socket) => (socket, None),
+            None => {
+                let service = Service::start().await?;
+                (service.socket(), Some(service))
+            }
+        };
+        let new = Arc::new(Connection {
+            podman: Podman::unix(&socket),
+            wire: Wire::new(&socket),
+            own,
+        });
+        *connection = Some(Arc::clone(&new));
+        Ok(new)
+    }
+
+    /// The answer that lists all there is of something. While it is made, Podman stumbles over
+    /// whatever another run removes, and is asked again.
+    async fn list(&self, doing: &str, path: &str) -> Result<Value, BackendError> {
+        let wire = self.connected().await?.wire.clone();
+        for _ in 0..LISTINGS {
+            match wire.get(path).await {
+                Err(error) if has_vanished(&error) => tokio::time::sleep(BETWEEN_LISTINGS).await,
+                answer => return answer.map_err(|error| of(doing, error)),
+            }
+        }
+        wire.get(path).await.map_err(|error| of(doing, error))
+    }
+
+    async fn inspect(&self, container: &str) -> Result<Value, BackendError> {
+        let path = format!("/containers/{container}/json");
+        let answer = self.connected().await?.wire.get(&path).await;
+        answer.map_err(|error| of("looking at a container", error))
+    }
+}
+
+#[async_trait]
+impl Engine for PodmanEngine {
+    fn kind(&self) -> &'static str {
+        crate::KIND
+    }
+
+    async fn about(&self) -> Result<About, BackendError> {
+        let info = self
+            .connected()
+            .await?
+            .wire
+            .get("/info")
+            .await
+            .map_err(|error| of("asking the engine what it is", error))?;
+        let host = &info["host"];
+        let rootless = host["security"]["rootless"].as_bool().unwrap_or(false);
+        let cgroup_version = if host["cgroupVersion"] == "v2" { 2 } else { 1 };
+        let controllers: Vec<&str> = host["cgroupControllers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
+        // Rootless on cgroup v1 manages no groups at all, whatever the kernel has.
+        let limits = |name: &str| !(rootless && cgroup_version == 1) && controllers.contains(&name);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Ok(About {
+            name: "Podman".to_owned(),
+            version: text(&info["version"]["Version"]),
+            rootless,
+            cgroup_version,
+            architecture: text(&host["arch"]),
+            memory: limits("memory"),
+            swap: limits("memory") && swap_is_counted(cgroup_version),
+            pids: limits("pids"),
+            cpus: limits("cpu"),
+            gpus: cards_are_described().then(graphics_cards),
+            facts: vec![
+                ("runtime".to_owned(), text(&host["ociRuntime"]["name"])),
+                (
+                    "storage".to_owned(),
+                    text(&info["store"]["graphDriverName"]),
+                ),
+            ],
+        })
+    }
+
+    async fn load(&self, tar: TarStream) -> Result<Vec<String>, BackendError> {
+        let answer = self.connected().await?.wire.load(tar).await;
+        let report = answer.map_err(|error| of("loading the archive", error))?;
+        Ok(names(&report["Names"]))
+    }
+
+    async fn image(&self, reference: &str) -> Result<Option<Image>, BackendError> {
+        let path = format!("/images/{reference}/json");
+        match self.connected().await?.wire.get(&path).await {
+            Ok(image) => {
+                let text = |key: &str| image[key].as_str().unwrap_or_default().to_owned();
+                Ok(Some(Image {
+                    id: text("Id"),
+                    architecture: text("Architecture"),
+                    user: text("User"),
+                    size: image["Size"].as_u64().unwrap_or(0),
+                    workdir: image["Config"]["WorkingDir"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .to_owned(),
+                    entrypoint: names(&image["Config"]["Entrypoint"]),
+                }))
+            }
+            Err(error) if matches!(status(&error), Some(404 | 400)) => Ok(None),
+            Err(error) if has_vanished(&error) => Ok(None),
+            Err(error) => Err(of("looking for an image", error)),
+        }
+    }
+
+    async fn image_names(&self) -> Result<Vec<String>, BackendError> {
+        let images = self.list("listing images", "/images/json").await?;
+        let mut all = Vec::new();
+        for image in images.as_array().into_iter().flatten() {
+            all.extend(names(&image["RepoTags"]));
+            if let Some(id) = image["Id"].as_str() {
+                // The answer to a load names an image without a name this way.
+                all.extend([id.to_owned(), format!("sha256:{id}")]);
+            }
+        }
+        Ok(all)
+    }
+
+    async fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<(), BackendError> {
+        let name = ImageTagOpts::builder().repo(repository).tag(tag).build();
+        let image = self.connected().await?.podman.images().get(image);
+        let tagged = image.tag(&name).await;
+        tagged.map_err(|error| of("naming an image", error))
+    }
+
+    async fn remove_image(&self, reference: &str) -> Result<(), BackendError> {
+        let path = format!("/images/{reference}");
+        match self.connected().await?.wire.delete(&path).await {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            Err(error) => Err(of("removing an image", error)),
+        }
+    }
+
+    async fn owned_containers(&self) -> Result<Vec<(String, String)>, BackendError> {
+        let path = format!(
+            "/containers/json?all=true&filters=%7B%22label%22%3A%5B%22{OWNER_LABEL}%22%5D%7D"
+        );
+        let containers = self.list("listing containers", &path).await?;
+        Ok(containers
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|container| {
+                let owner = container["Labels"][OWNER_LABEL].as_str()?;
+                Some((container["Id"].as_str()?.to_owned(), owner.to_owned()))
+            })
+            .collect())
+    }
+
+    async fn create(&self, request: &ContainerRequest) -> Result<String, BackendError> {
+        let answer = self
+            .connected()
+            .await?
+            .wire
+            .post("/containers/create", &spec::of(request))
+            .await
+            .map_err(|error| of("creating a container", error))?;
+        Ok(answer["Id"].as_str().unwrap_or_default().to_owned())
+    }
+
+    async fn listen(&self, container: &str) -> Result<Output, BackendError> {
+        match self.connected().await?.wire.attach(container).await {
+            Ok(output) => Ok(output),
+            // Attaching sets the container up, so this is where a program that is not there is
+            // found out; the start says it again.
+            Err(error) if is_the_submissions(&error) => Ok(mpsc::channel(1).1),
+            Err(error) => Err(of("listening to a container", error)),
+        }
+    }
+
+    async fn start(&self, container: &str) -> Result<Started, BackendError> {
+        let container = self.connected().await?.podman.containers().get(container);
+        match container.start(None).await {
+            Ok(()) => Ok(Started::Yes),
+            Err(error) if is_the_submissions(&error) => Ok(Started::Refused(error.to_string())),
+            Err(error) => Err(of("starting a container", error)),
+        }
+    }
+
+    async fn wait(&self, container: &str) -> Result<i32, BackendError> {
+        let answer = self.connected().await?.wire.wait(container).await;
+        let code = answer.map_err(|error| of("waiting for a container", error))?;
+        Ok(code
+            .as_i64()
+            .and_then(|code| code.try_into().ok())
+            .unwrap_or(-1))
+    }
+
+    async fn state(&self, container: &str) -> Result<State, BackendError> {
+        let container = self.inspect(container).await?;
+        let state = &container["State"];
+        let pid = state["Pid"].as_i64().unwrap_or(0);
+        Ok(State {
+            pid: pid.try_into().unwrap_or(0),
+            out_of_memory: state["OOMKilled"].as_bool().unwrap_or(false),
+        })
+    }
+
+    async fn kill(&self, container: &str) -> Result<(), BackendError> {
+        let container = self.connected().await?.podman.containers().get(container);
+        match container.kill().await {
+            Ok(()) => Ok(()),
+            // Gone, or ended already.
+            Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
+            Err(error) => Err(of("killing a container", error)),
+        }
+    }
+
+    async fn remove(&self, container: &str) -> Result<(), BackendError> {
+        // podman-api asks for `v`, which removes no volumes here: that is Docker's word for it.
+        let path = format!("/containers/{container}?force=true&volumes=true&timeout=0");
+        match self.connected().await?.wire.delete(&path).await {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(404) => Ok(()),
+            Err(error) => Err(of("removing a container", error)),
+        }
+    }
+
+    async fn shut_down(&self) -> Result<(), BackendError> {
+        let connection = self.connection.lock().await.take();
+        if let Some(service) = connection.and_then(Arc::into_inner).and_then(|c| c.own) {
+            service.stop().await;
+        }
+        Ok(())
+    }
+}
+
+/// So often a list is asked for when things are removed meanwhile.
+const LISTINGS: usize = 50;
+const BETWEEN_LISTINGS: Duration = Duration::from_millis(50);
+
+fn names(list: &Value) -> Vec<String> {
+    let names = list.as_array().into_iter().flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Whether the engine refused because of what the image or its command is.
+fn is_the_submissions(error: &Error) -> bool {
+    let text = error.to_string().to_lowercase();
+    [
+        "executable file",
+        "executable path",
+        "exec format error",
+        "command that was not found",
+        "unable to find user",
+        "no matching entries in passwd",
+        "is a directory",
+        "requested by the user",
+    ]
+    .iter()
+    .any(|reason| text.contains(reason))
+}
+
+/// Whether the kernel counts swap for control groups, so that it can be limited.
+fn swap_is_counted(cgroup_version: u8) -> bool {
+    let root = std::path::Path::new("/sys/fs/cgroup");
+    if cgroup_version == 1 {
+        return root.join("memory/memory.memsw.limit_in_bytes").exists();
+    }
+    let groups = std::fs::read_dir(root).into_iter().flatten().flatten();
+    groups
+        .into_iter()
+        .any(|group| group.path().join("memory.swap.max").exists())
+}
+
+/// Whether the graphics cards are described to the Container Device Interface.
+fn cards_are_described() -> bool {
+    ["/etc/cdi", "/var/run/cdi"].iter().any(|folder| {
+        let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        files
+            .into_iter()
+            .any(|file| file.file_name().to_string_lossy().contains("nvidia"))
+    })
+}

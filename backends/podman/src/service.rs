@@ -1,0 +1,133 @@
+//! Where Podman listens, and a service of our own where it doesn't.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use segarena_core::backend::{BackendError, BackendErrorKind};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// The socket of a service that runs already, in the order in which Podman's own client looks:
+/// configured, `CONTAINER_HOST`, the user's, and for root the system's.
+///
+/// # Errors
+/// When a socket is named that can't be one.
+pub(crate) fn running(configured: Option<&str>) -> Result<Option<PathBuf>, BackendError> {
+    let named = configured
+        .map(|socket| (socket.to_owned(), "`socket` under [backend]"))
+        .or_else(|| Some((std::env::var("CONTAINER_HOST").ok()?, "CONTAINER_HOST")));
+    if let Some((address, whence)) = named {
+        let path = address.strip_prefix("unix://").unwrap_or(&address);
+        if path.contains("://") {
+            let message = format!("podman: {whence} is {address}, which is no Unix socket");
+            return Err(
+                BackendError::new(BackendErrorKind::Unsupported, message).with_advice(
+                    "work folders are bound from this machine, so its engine must be here: \
+                     give unix:///PATH",
+                ),
+            );
+        }
+        return Ok(Some(PathBuf::from(path)));
+    }
+    let users = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(|folder| Path::new(&folder).join("podman/podman.sock"));
+    let systems = rustix::process::geteuid()
+        .is_root()
+        .then(|| PathBuf::from("/run/podman/podman.sock"));
+    let mut known = users.into_iter().chain(systems);
+    // A socket file may outlive the service behind it.
+    Ok(known.find(|path| std::os::unix::net::UnixStream::connect(path).is_ok()))
+}
+
+/// A service that was started for this run.
+#[derive(Debug)]
+pub(crate) struct Service {
+    child: Mutex<Child>,
+    folder: TempDir,
+}
+
+impl Service {
+    /// Starts `podman system service` on a private socket and waits until it listens.
+    ///
+    /// # Errors
+    /// When there is no `podman`, or it ends instead of listening; its own words are told.
+    pub(crate) async fn start() -> Result<Self, BackendError> {
+        let program = which::which("podman").map_err(|error| {
+            BackendError::new(
+                BackendErrorKind::Unavailable,
+                "podman: no service listens and there is no `podman` to start one",
+            )
+            .with_source(error)
+            .with_advice("install podman, or set `socket` under [backend] to where it listens")
+        })?;
+        let failed = |error: std::io::Error| {
+            let message = "podman: cannot start `podman system service`";
+            BackendError::new(BackendErrorKind::Unavailable, message).with_source(error)
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("segarena-podman-")
+            .tempdir()
+            .map_err(failed)?;
+        let said = folder.path().join("service.log");
+        let log = std::fs::File::create(&said).map_err(failed)?;
+        let socket = folder.path().join("podman.sock");
+        let mut child = Command::new(program)
+            .args(["system", "service", "--time=0"])
+            .arg(format!("unix://{}", socket.display()))
+            // What its monitors drop where they stand is gone with the folder.
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            // Ctrl-C is ours to hear: the service must live until the containers are gone.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        for _ in 0..PATIENCE {
+            if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
+                let child = Mutex::new(child);
+                return Ok(Self { child, folder });
+            }
+            if child.try_wait().map_err(failed)?.is_some() {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        let said = std::fs::read_to_string(said).unwrap_or_default();
+        Err(BackendError::new(
+            BackendErrorKind::Unavailable,
+            format!(
+                "podman: its service did not start listening: {}",
+                said.trim()
+            ),
+        )
+        .with_advice("try `podman info`: what keeps it from running keeps the service from it"))
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("podman.sock")
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_alive(&self) -> bool {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        matches!(child.try_wait(), Ok(None))
+    }
+
+    /// Stops it and waits until it is gone.
+    pub(crate) async fn stop(self) {
+        let mut child = self
+            .child
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        // It may be gone already, which is as well.
+        let _ = child.kill().await;
+    }
+}
+
+const PAUSE: Duration = Duration::from_millis(20);
+/// So many pauses: 20 s.
+const PATIENCE: usize = 1000;

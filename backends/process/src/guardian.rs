@@ -1,0 +1,82 @@
+//! What ends a submission when segarena itself is ended without a chance to do so: by SIGKILL, by
+//! the kernel for want of memory, by a second Ctrl-C.
+//!
+//! A shell of a few lines stands beside each interaction and waits on a pipe whose other end only
+//! segarena holds. The kernel closes it with segarena's last breath; the shell then kills the
+//! submission's group, and whoever carries the interaction's token. (A parent-death signal would
+//! need `unsafe`, and comes when the *thread* that started the submission ends.)
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use crate::token::Token;
+
+/// First comes the group, once the submission is started, then nothing more until the end.
+/// `$0` is the token.
+const SCRIPT: &str = r#"
+read -r group
+read -r rest
+test -n "$group" && kill -s KILL -- "-$group"
+for environment in $(grep -lsF -- "$0" /proc/[0-9]*/environ); do
+  process=${environment#/proc/}
+  kill -s KILL "${process%/environ}"
+done
+"#;
+
+/// The shell beside one interaction; ended when dropped.
+#[derive(Debug)]
+pub(crate) struct Guardian(Option<Child>);
+
+impl Guardian {
+    /// Starts it. Where there is no shell the submission runs without: what a killed run leaves
+    /// is then found by the next one.
+    pub(crate) fn start(token: &Token) -> Self {
+        let started = Command::new("/bin/sh")
+            .args(["-c", SCRIPT, &token.to_string()])
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Ctrl-C in a terminal is for segarena.
+            .process_group(0)
+            .spawn();
+        match started {
+            Ok(child) => Self(Some(child)),
+            Err(error) => {
+                tracing::warn!(%error, "nothing will end the submission if segarena is killed");
+                Self(None)
+            }
+        }
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.0.as_ref().map(Child::id)
+    }
+
+    /// Tells it which group is to die with us.
+    pub(crate) fn watch(&mut self, group: u32) {
+        let pipe = self.0.as_mut().and_then(|child| child.stdin.as_mut());
+        if let Some(pipe) = pipe
+            && let Err(error) = writeln!(pipe, "{group}")
+        {
+            tracing::warn!(%error, "nothing will end the submission if segarena is killed");
+        }
+    }
+
+    /// Ends it. To be done before the group's leader is reaped, while its id can mean no other.
+    pub(crate) fn dismiss(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // Killed while the pipe is still open: it must not take this for our end.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        self.dismiss();
+    }
+}
