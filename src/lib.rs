@@ -21,15 +21,24 @@ mod args;
 mod baseline;
 mod commands;
 mod config;
+mod doctor;
+mod events;
 mod exit;
+mod init;
 mod phantom;
 mod plan;
 mod progress;
 mod registry;
+mod report;
+mod scores;
+mod statistics;
+mod stdout;
 mod submissions;
 mod summary;
+mod validate;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -39,6 +48,19 @@ pub use exit::ExitStatus;
 pub use registry::{BackendSection, NoOptions, PolicyOptions, Registry};
 
 use args::{Arguments, Command};
+
+/// Checks a configuration as `segarena evaluate --config FILE` does before it reads a case or asks
+/// an engine: every key and type, every name, number and path.
+///
+/// # Errors
+/// What `evaluate` would say: what is wrong, in which line, and what to do.
+pub fn check_configuration(registry: &Registry, file: &Path) -> anyhow::Result<()> {
+    let options = args::EvaluateOptions {
+        config: Some(file.to_owned()),
+        ..Default::default()
+    };
+    plan::Plan::new(registry, &options).map(drop)
+}
 
 /// Runs the command line with these backends and policies. `arguments` begins with the program.
 pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -58,9 +80,18 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
     let result = match arguments.command {
         Command::Evaluate(options) => commands::evaluate(&registry, &options),
         Command::Demo(options) => commands::demo(&registry, &options),
+        Command::Validate(options) => commands::validate(&registry, &options),
+        Command::Init(options) => commands::init(&registry, &options),
+        Command::Completions(options) => commands::completions(&options),
+        Command::Man(options) => commands::man(&options),
         Command::Score(options) => commands::score(&options),
         Command::Click(options) => commands::click(&registry, &options),
+        Command::Report(options) => commands::report(&options),
+        Command::Compare(options) => commands::compare(&options),
+        Command::Rescore(options) => commands::rescore(&options),
+        Command::Doctor(options) => commands::doctor(&registry, &options),
         Command::Baseline => baseline::run(),
+        Command::Probe { attempt } => return ExitCode::from(doctor::probe::attempt(&attempt)),
     };
     let status = result.unwrap_or_else(|error| {
         eprintln!("{}", exit::explain(&error));

@@ -1,6 +1,12 @@
 //! The demo's data set: small volumes drawn from formulas, the same on every machine.
 
+use std::path::Path;
+
+use anyhow::Context;
 use ndarray::Array3;
+use segarena_core::case::CaseFiles;
+use segarena_core::npz::{write_image, write_volume};
+use segarena_core::prompt::BoundingBox;
 use segarena_core::volume::Voxel;
 
 /// A phantom: an image, its labels, and whether it comes with bounding boxes.
@@ -17,13 +23,51 @@ pub(crate) struct Phantom {
     pub(crate) with_boxes: bool,
 }
 
+impl Phantom {
+    /// Writes the phantom as a case into `imgs` and `gts` of this folder, which are made.
+    ///
+    /// # Errors
+    /// When they can't be written.
+    pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<CaseFiles> {
+        let name = format!("{}.npz", self.name);
+        let (images, labels) = (folder.join("imgs"), folder.join("gts"));
+        for folder in [&images, &labels] {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        let (image, ground_truth) = (images.join(&name), labels.join(&name));
+        let boxes = self.with_boxes.then(|| BoundingBox::member(&self.boxes()));
+        write_image(&image, self.image.view(), self.spacing, boxes.as_ref())?;
+        write_volume(&ground_truth, "gts", self.labels.view())?;
+        Ok(CaseFiles {
+            name,
+            image,
+            ground_truth,
+        })
+    }
+
+    /// A box for each label in ascending order.
+    fn boxes(&self) -> Vec<BoundingBox> {
+        self.label_values()
+            .into_iter()
+            .filter_map(|label| BoundingBox::around(self.labels.view(), label))
+            .collect()
+    }
+
+    /// The labels, ascending.
+    pub(crate) fn label_values(&self) -> Vec<u8> {
+        let highest = self.labels.iter().copied().max().unwrap_or(0);
+        (1..=highest).collect()
+    }
+}
+
 /// The demo's phantoms: organs, vessels without boxes, lesions on thick slices.
 pub(crate) fn phantoms() -> Vec<Phantom> {
     vec![organs(), vessels(), lesions()]
 }
 
 /// Three ellipsoids, two of which touch.
-fn organs() -> Phantom {
+pub(crate) fn organs() -> Phantom {
     let shape = [40, 72, 72];
     let organs = [
         Ellipsoid {
@@ -56,7 +100,7 @@ fn organs() -> Phantom {
 }
 
 /// Two winding tubes.
-fn vessels() -> Phantom {
+pub(crate) fn vessels() -> Phantom {
     let shape = [48, 64, 64];
     let labels = draw(shape, |[z, y, x]| {
         let turn = z as f64 / 8.0;

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use segarena_core::backend::{BackendError, InferenceBackend};
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy, RandomPolicy};
+use segarena_docker::DockerBackend;
+use segarena_podman::PodmanBackend;
 use segarena_process::ProcessBackend;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -51,6 +53,14 @@ impl Registry {
         let mut registry = Self::empty();
         registry.add_backend(ProcessBackend::KIND, |section| {
             Ok(Arc::new(ProcessBackend::new(section.read()?)))
+        });
+        registry.add_backend(segarena_docker::KIND, |section| {
+            let options = section.read()?;
+            let backend = DockerBackend::connect(options);
+            Ok(Arc::new(backend.map_err(|error| section.refused(&error))?))
+        });
+        registry.add_backend(segarena_podman::KIND, |section| {
+            Ok(Arc::new(PodmanBackend::connect(section.read()?)))
         });
         registry.add_policy("challenge", |_| Arc::new(ChallengePolicy));
         registry.add_policy("random", |options| {
@@ -132,6 +142,20 @@ impl BackendSection {
         }
     }
 
+    /// The section with these options in the place of its own.
+    pub(crate) fn with(&self, options: &toml::Table) -> Self {
+        let (path, text) = self.source.clone().unwrap_or_default();
+        let file: toml::Table = toml::from_str(&text).unwrap_or_default();
+        let mut backend = match file.get("backend") {
+            Some(toml::Value::Table(backend)) => backend.clone(),
+            _ => toml::Table::new(),
+        };
+        backend.insert("kind".to_owned(), self.kind.clone().into());
+        backend.extend(options.clone());
+        let file = toml::Table::from_iter([("backend".to_owned(), backend.into())]);
+        Self::in_file(&self.kind, &path, &file.to_string())
+    }
+
     /// The kind of backend chosen.
     pub fn kind(&self) -> &str {
         &self.kind
@@ -162,5 +186,28 @@ impl BackendSection {
             kind: self.kind.clone(),
             message: error.to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use segarena_container::options::ContainerOptions;
+
+    /// The lines behind `#:` are the options of containers, with their defaults but for the last
+    /// three, which have none.
+    #[test]
+    fn the_example_documents_every_option_of_containers_with_its_default() {
+        let example = include_str!("../config.example.toml");
+        let options = |without: &[&str]| {
+            let lines = example.lines().filter_map(|line| line.strip_prefix("#: "));
+            let kept = lines.filter(|line| !without.iter().any(|key| line.starts_with(key)));
+            let text = kept.collect::<Vec<_>>().join("\n");
+            toml::from_str::<ContainerOptions>(&text).unwrap()
+        };
+        let optional = ["memory_swap", "cpus", "shm_size", "socket"];
+        assert_eq!(options(&optional), ContainerOptions::default());
+        let all = options(&[]);
+        assert!(all.memory_swap.is_some() && all.cpus.is_some());
+        assert!(all.shm_size.is_some() && all.socket.is_some());
     }
 }

@@ -80,7 +80,7 @@ impl Found {
 }
 
 /// A name becomes a folder's, so it must not lead anywhere else.
-fn check_name(name: &str) -> Result<(), String> {
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     let is_plain = !name.is_empty()
         && !name.starts_with('.')
         && !name.contains(['/', '\\', '\0'])
@@ -209,12 +209,15 @@ pub(crate) fn in_folder(
     Ok(found.into_submissions())
 }
 
+/// Whether a file of this name may be an archive.
+pub(crate) fn is_archive(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ARCHIVE_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
 fn archive(path: &Path) -> Option<Submission> {
     let name = path.file_name()?.to_str()?;
-    if !ARCHIVE_ENDINGS
-        .iter()
-        .any(|ending| name.to_lowercase().ends_with(ending))
-    {
+    if !is_archive(name) {
         return None;
     }
     let source = SubmissionSource::Archive {
@@ -243,7 +246,7 @@ fn program(path: &Path) -> Option<Submission> {
 }
 
 /// The challenge's team name: the archive's name up to its first dot, in lower case.
-fn team_name(file_name: &str) -> String {
+pub(crate) fn team_name(file_name: &str) -> String {
     file_name
         .split('.')
         .next()

@@ -282,3 +282,45 @@ fn an_interrupted_run_kills_the_submission_and_says_how_to_go_on() {
     assert!(!std::path::Path::new("/proc").join(pid.trim()).exists());
     assert!(arena.left_behind().is_empty(), "{:?}", arena.left_behind());
 }
+
+#[test]
+fn a_run_interrupted_twice_ends_at_once_and_leaves_nothing_running() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let script = "trap '' TERM INT; setsid sh -c 'echo $$ > stray; exec sleep 300' & \
+                  sleep 300 & echo $! > child; echo $$ > pid; wait";
+    let arena = Arena::new().case("phantom_perfect").script("s", script);
+    let mut running = arena
+        .command()
+        .stderr(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let began = Instant::now();
+    let read = |name: &str| std::fs::read_to_string(arena.path().join(name)).unwrap_or_default();
+    while ["stray", "child", "pid"]
+        .iter()
+        .any(|name| !read(name).ends_with('\n'))
+    {
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "it never started"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let segarena = Pid::from_raw(running.id() as i32).unwrap();
+    // Two of one kind could arrive as one.
+    kill_process(segarena, Signal::INT).unwrap();
+    kill_process(segarena, Signal::TERM).unwrap();
+    assert_eq!(running.wait().unwrap().code(), Some(1));
+    for name in ["stray", "child", "pid"] {
+        let process = std::path::Path::new("/proc").join(read(name).trim());
+        let ended = Instant::now();
+        while std::fs::read(process.join("cmdline")).is_ok_and(|line| !line.is_empty()) {
+            assert!(
+                ended.elapsed() < Duration::from_secs(20),
+                "{name} is still there"
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

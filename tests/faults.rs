@@ -27,50 +27,105 @@ fn fault_library(folder: &Path) -> PathBuf {
     library
 }
 
+/// The submission is not meant: it runs without the library.
 fn arena() -> Arena {
     Arena::new()
         .case("phantom_perfect")
         .case("micro_tiny_objects")
-        .table("[protocol]\nclicks = 2")
-        .stand_in("s")
+        .table("[protocol]\nclicks = 2\n[run]\njobs = 2")
+        .script("s", "unset LD_PRELOAD; stand_in")
+}
+
+/// A fault: what kind of call fails, on files with what in their path, with which error.
+struct Fault<'a> {
+    kind: &'a str,
+    folder: &'a str,
+    at: usize,
+    errno: i32,
+}
+
+/// Whether the run was stopped by the fault, which must then have cost nothing: the same command
+/// goes on to the files of an undisturbed run. Where it was not stopped, it did not matter.
+fn stops(library: &Path, fault: &Fault<'_>, expected: &Results) -> bool {
+    let Fault {
+        kind,
+        folder,
+        at,
+        errno,
+    } = fault;
+    let arena = arena();
+    let disturbed = arena
+        .command()
+        .env("LD_PRELOAD", library)
+        .env("FAULT_FOLDER", folder)
+        .env("FAULT_KIND", kind)
+        .env("FAULT_AT", at.to_string())
+        .env("FAULT_ERRNO", errno.to_string())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&disturbed.stderr);
+    let what = format!("{kind} {at} in {folder}, error {errno}");
+    assert!(!said.contains("panicked"), "{what}: {said}");
+    match disturbed.status.code() {
+        // The submission is never held responsible for it.
+        Some(0) => {
+            assert_eq!(results(&arena), *expected, "{what}");
+            false
+        }
+        Some(1) => {
+            assert!(said.contains("error:"), "{what}: {said}");
+            arena.evaluate().ends_with(0);
+            assert_eq!(results(&arena), *expected, "{what}");
+            true
+        }
+        other => panic!("{what}: ended with {other:?}: {said}"),
+    }
+}
+
+type Results = std::collections::BTreeMap<String, Vec<u8>>;
+
+fn undisturbed() -> Results {
+    let arena = arena();
+    arena.evaluate().ends_with(0);
+    results(&arena)
 }
 
 #[test]
 fn a_disk_that_fails_at_any_write_stops_the_run_and_the_next_one_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let library = fault_library(folder.path());
-    let undisturbed = arena();
-    undisturbed.evaluate().ends_with(0);
-    let expected = results(&undisturbed);
-
-    let mut failures = 0;
-    for (number, errno) in [ENOSPC, EIO].into_iter().cycle().take(24).enumerate() {
-        let arena = arena();
-        let at = 1 + number * number / 4;
-        let disturbed = arena
-            .command()
-            .env("LD_PRELOAD", &library)
-            .env("FAULT_FOLDER", arena.path().join("out"))
-            .env("FAULT_AT", at.to_string())
-            .env("FAULT_ERRNO", errno.to_string())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&disturbed.stderr);
-        assert!(
-            !said.contains("panicked"),
-            "call {at}, error {errno}: {said}"
-        );
-        match disturbed.status.code() {
-            // The calls that fail may come after all that matters, or in the submission only.
-            Some(0 | 3) => {}
-            Some(1) => {
-                failures += 1;
-                assert!(said.contains("error:") && said.contains("out"), "{said}");
-                arena.evaluate().ends_with(0);
-                assert_eq!(results(&arena), expected, "call {at}, error {errno}");
-            }
-            other => panic!("call {at}, error {errno}: ended with {other:?}: {said}"),
-        }
+    let expected = undisturbed();
+    let errors = [ENOSPC, EIO].into_iter().cycle();
+    let kinds = ["write", "short", "once"].into_iter().cycle();
+    let mut stopped = 0;
+    for (number, (errno, kind)) in errors.zip(kinds).take(30).enumerate() {
+        let fault = Fault {
+            kind,
+            folder: "/out/",
+            at: 1 + number * number / 6,
+            errno,
+        };
+        stopped += usize::from(stops(&library, &fault, &expected));
     }
-    assert!(failures >= 10, "only {failures} runs were stopped");
+    assert!(stopped >= 10, "only {stopped} runs were stopped");
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_is_never_held_against_the_submission() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = fault_library(folder.path());
+    let expected = undisturbed();
+    for place in ["/imgs/", "/gts/", "/outputs/"] {
+        let mut stopped = 0;
+        for at in [1, 2, 3, 5, 8, 13] {
+            let fault = Fault {
+                kind: "read",
+                folder: place,
+                at,
+                errno: EIO,
+            };
+            stopped += usize::from(stops(&library, &fault, &expected));
+        }
+        assert!(stopped >= 2, "only {stopped} runs were stopped at {place}");
+    }
 }

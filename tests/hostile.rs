@@ -7,7 +7,9 @@
 mod arena;
 
 use std::fs;
-use std::path::Path;
+use std::io::Read;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use arena::{Arena, fixtures};
@@ -15,28 +17,46 @@ use segarena_core::npz::{NpzMembers, read_ground_truth};
 use serde_json::Value;
 use wait4::Wait4;
 
+/// The most memory that a run may take, whatever a submission does: the program's own, and some.
+const MOST_MEMORY: u64 = 128 << 20;
+
 /// Evaluates one case with an evil submission and one with a sound one after it; the evil one's
-/// record is returned when the sound one's is in order.
+/// record is returned when the sound one's is in order, and the program took no more memory than
+/// it ever does.
 #[track_caller]
 fn misbehaves(script: &str) -> Value {
-    misbehaves_in(script, "")
+    misbehaves_in(Arena::new(), script, "").1
 }
 
+/// The same in this arena, and with these options of the protocol.
 #[track_caller]
-fn misbehaves_in(script: &str, protocol: &str) -> Value {
+fn misbehaves_in(arena: Arena, script: &str, protocol: &str) -> (Arena, Value) {
     let case = "phantom_perfect";
-    let arena = Arena::new()
+    let arena = arena
         .case(case)
         .table(&format!("[protocol]\nclicks = 1\n{protocol}"))
         .script("evil", script)
         .stand_in("sound");
-    let ran = arena.evaluate().ends_with(3);
-    assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    let mut command = arena.command();
+    let mut run = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    let mut pipe = run.stderr.take().unwrap();
+    pipe.read_to_string(&mut said).unwrap();
+    let used = run.wait4().unwrap();
+    assert_eq!(used.status.code(), Some(3), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    let memory = used.rusage.maxrss;
+    assert!(memory < MOST_MEMORY, "{memory} bytes of memory");
     let sound = arena.record("sound", case);
     assert_eq!(sound["interactions"][1]["dsc"], 1.0, "{sound}");
     assert_eq!(arena.table_rows("evil").len(), 1);
     assert!(arena.left_behind().is_empty(), "{:?}", arena.left_behind());
-    arena.record("evil", case)
+    let record = arena.record("evil", case);
+    (arena, record)
 }
 
 #[track_caller]
@@ -64,6 +84,16 @@ fn a_fifo_does_not_hang_the_evaluator() {
         "rm -f \"$OUTPUTS/phantom_perfect.npz\"; mkfifo \"$OUTPUTS/phantom_perfect.npz\"",
     );
     outcome_is(&record, 1, "bad_output", "FIFO");
+}
+
+#[test]
+fn a_socket_is_refused() {
+    let arena = Arena::new();
+    let _socket = UnixListener::bind(arena.path().join("socket")).unwrap();
+    let script = "test -e socket && mv socket \"$OUTPUTS/phantom_perfect.npz\"; true";
+    let (_, record) = misbehaves_in(arena, script, "");
+    outcome_is(&record, 1, "bad_output", "socket");
+    outcome_is(&record, 2, "bad_output", "socket");
 }
 
 #[test]
@@ -95,6 +125,36 @@ fn folders_replaced_by_links_elsewhere_are_put_right() {
 }
 
 #[test]
+fn a_work_folder_replaced_by_a_link_leads_nowhere() {
+    let arena = Arena::new();
+    let precious = arena.path().join("precious");
+    fs::create_dir_all(precious.join("outputs")).unwrap();
+    fs::write(precious.join("outputs/phantom_perfect.npz"), "kept").unwrap();
+    let script = "d=$(dirname \"$INPUTS\"); rm -rf \"$d\"; ln -s \"$PWD/precious\" \"$d\"";
+    let (_arena, record) = misbehaves_in(arena, script, "");
+    outcome_is(&record, 1, "no_output", "");
+    outcome_is(&record, 2, "no_output", "");
+    assert_eq!(fs::read_dir(&precious).unwrap().count(), 1);
+    let kept = fs::read(precious.join("outputs/phantom_perfect.npz"));
+    assert_eq!(kept.unwrap(), b"kept");
+}
+
+#[test]
+fn links_out_of_a_work_folder_and_names_of_any_bytes_are_removed_with_it() {
+    let arena = Arena::new();
+    let precious = arena.path().join("precious");
+    fs::create_dir_all(precious.join("inner")).unwrap();
+    fs::write(precious.join("inner/file"), "kept").unwrap();
+    let script = "cd \"$OUTPUTS\"; ln -s \"$OLDPWD/precious\" link; mkdir inner; \
+                  ln -s \"$OLDPWD/precious/inner\" inner/link; ln -s / root; \
+                  for n in '-rf' ' ' \"$(printf 'a\\nb')\" \"$(printf '\\377\\033[2J')\" '*' '..x'; \
+                  do mkdir -- \"./$n\"; echo x > \"./$n/$n\"; done; exit 4";
+    let (_arena, record) = misbehaves_in(arena, script, "");
+    outcome_is(&record, 1, "exit", "");
+    assert_eq!(fs::read(precious.join("inner/file")).unwrap(), b"kept");
+}
+
+#[test]
 fn unreadable_folders_are_opened_again() {
     let record = misbehaves("stand_in; chmod 000 \"$INPUTS\" \"$OUTPUTS\"; exit 9");
     outcome_is(&record, 1, "exit", "");
@@ -120,11 +180,15 @@ fn a_model_input_replaced_by_something_else_is_written_all_the_same() {
     assert!(fs::read_to_string("/etc/passwd").unwrap().contains("root"));
 }
 
+/// A million of them took the same memory; a hundred thousand take the tests less time.
 #[test]
-fn many_files_in_a_work_folder_are_removed_with_it() {
-    let script =
-        "cd \"$OUTPUTS\" && mkdir -p many && cd many && seq 1 20000 | xargs touch && exit 4";
-    outcome_is(&misbehaves(script), 1, "exit", "");
+fn a_hundred_thousand_files_in_a_work_folder_are_removed_with_it() {
+    let script = "cd \"$OUTPUTS\"; test -e 0 && exit 5; mkdir 0; (cd 0; seq 1000 | xargs touch); \
+                  i=1; while [ $i -lt 100 ]; do cp -al 0 $i || exit 6; i=$((i+1)); done; exit 4";
+    let record = misbehaves(script);
+    outcome_is(&record, 1, "exit", "");
+    let codes = |index: usize| record["interactions"][index]["exit_code"].as_i64().unwrap();
+    assert_eq!((codes(0), codes(1)), (4, 5));
 }
 
 #[test]
@@ -136,7 +200,8 @@ fn folders_nested_deep_are_removed_with_their_work_folder() {
 #[test]
 fn a_submission_that_ignores_sigterm_is_killed_in_time() {
     let script = "trap '' TERM INT HUP; while :; do sleep 1; done";
-    let record = misbehaves_in(script, "interaction_timeout_seconds = 0.4");
+    let timeout = "interaction_timeout_seconds = 0.4";
+    let (_, record) = misbehaves_in(Arena::new(), script, timeout);
     outcome_is(&record, 1, "timed_out", "");
     assert!(record["interactions"][0]["seconds"].as_f64().unwrap() < 20.0);
 }
@@ -197,72 +262,82 @@ fn ten_gigabytes_of_output_are_neither_kept_nor_held_in_memory() {
 #[test]
 fn the_ground_truth_is_in_nothing_that_a_submission_is_given() {
     // The labels are inside the image file, where the official script lets them through.
-    let folder = tempfile::tempdir().unwrap();
-    let images = folder.path().join("imgs");
-    fs::create_dir(&images).unwrap();
-    let truth = fixtures().join("parity/gts/ct_organs_border.npz");
-    let source = fixtures().join("parity/imgs/ct_organs_border.npz");
-    merge(&source, &truth, &images.join("ct_organs_border.npz"));
-    let script = "mkdir -p seen; n=$(ls seen | wc -l); env > seen/$n.env; cp \"$INPUTS\"/*.npz seen/$n.npz; \
-                  find \"$INPUTS/..\" | sort > seen/$n.files; stand_in";
-    let arena = Arena::new()
-        .script("s", script)
-        .arguments(&["--images", images.to_str().unwrap()]);
+    let case = "ct_organs_border";
+    let arena = Arena::new();
+    let images = arena.path().join("imgs");
+    let truth = fixtures().join(format!("parity/gts/{case}.npz"));
+    let source = fixtures().join(format!("parity/imgs/{case}.npz"));
+    arena::merge(&source, &truth, &images.join(format!("{case}.npz")));
+    // Everything below the work folder, what it inherits, and what it can learn of its own log.
+    let script = "mkdir -p seen; n=$(ls seen | wc -l); mkdir seen/$n; env > seen/$n/env; \
+                  cp -r \"$INPUTS/..\" seen/$n/work; ls -l /proc/self/fd/ > seen/$n/handles; \
+                  tr '\\0' ' ' < /proc/self/cmdline > seen/$n/line; stand_in";
+    let arena = arena.script("s", script);
     arena.command();
     let config = arena.path().join("config.toml");
-    let text = fs::read_to_string(&config)
-        .unwrap()
-        .replace("ground_truth = \"gts\"\n", "");
-    fs::write(&config, text).unwrap();
-    let images = images.to_str().unwrap();
-    arena::segarena(
-        arena.path(),
-        &["evaluate", "-c", "config.toml", "-i", images],
-    )
-    .ends_with(0);
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("ground_truth = \"gts\"\n", "")).unwrap();
+    arena::segarena(arena.path(), &["evaluate", "-c", "config.toml"]).ends_with(0);
 
     let labels = read_ground_truth(&truth, "gts").unwrap().voxels;
+    let secrets = [
+        // The voxels as they are, and as they lie compressed in the image file.
+        labels.as_slice().unwrap()[..].to_vec(),
+        stored_member(&images.join(format!("{case}.npz")), b"gts.npy"),
+    ];
     let mut inputs = 0;
-    for entry in fs::read_dir(arena.path().join("seen")).unwrap() {
-        let path = entry.unwrap().path();
-        let kind = path.extension().unwrap().to_str().unwrap().to_owned();
-        if kind == "npz" {
-            inputs += 1;
-            let input = NpzMembers::open(&path).unwrap();
-            assert!(!input.has("gts"), "{}", path.display());
-            for key in ["imgs", "prev_pred"]
-                .into_iter()
-                .filter(|key| input.has(key))
-            {
-                assert_ne!(
-                    input.byte_volume(key).unwrap(),
-                    labels,
-                    "{key} of {}",
-                    path.display()
-                );
-            }
-        } else {
-            let text = fs::read_to_string(&path).unwrap();
-            assert!(!text.contains("gts"), "{}: {text}", path.display());
+    for path in files_below(&arena.path().join("seen")) {
+        let bytes = fs::read(&path).unwrap();
+        let shown = path.display();
+        assert!(!contains(&bytes, b"gts"), "{shown} names the ground truth");
+        for secret in &secrets {
+            assert!(!contains(&bytes, secret), "{shown} holds the ground truth");
+        }
+        if !path.ends_with(format!("inputs/{case}.npz")) {
+            continue;
+        }
+        inputs += 1;
+        let input = NpzMembers::open(&path).unwrap();
+        for key in ["imgs", "prev_pred"]
+            .into_iter()
+            .filter(|key| input.has(key))
+        {
+            assert_ne!(input.byte_volume(key).unwrap(), labels, "{key} of {shown}");
         }
     }
     assert_eq!(inputs, 6);
+    let handles = fs::read_to_string(arena.path().join("seen/0/handles")).unwrap();
+    assert!(handles.contains("pipe:"), "{handles}");
+    assert!(
+        !handles.contains(".npz") && !handles.contains("/imgs"),
+        "{handles}"
+    );
 }
 
-/// Writes an image file that holds its own ground truth.
-fn merge(image: &Path, truth: &Path, to: &Path) {
-    let mut file = segarena_core::npz::NpzFile::create(to).unwrap();
-    let source = NpzMembers::open(image).unwrap();
-    file.array("imgs", &source.byte_volume("imgs").unwrap())
-        .unwrap();
-    file.array("spacing", &ndarray::arr1(&[2.0, 1.0, 1.0]))
-        .unwrap();
-    file.objects("boxes", &source.objects("boxes").unwrap())
-        .unwrap();
-    file.array(
-        "gts",
-        &NpzMembers::open(truth).unwrap().byte_volume("gts").unwrap(),
-    )
-    .unwrap();
-    file.finish().unwrap();
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
+fn contains(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|window| window == word)
+}
+
+/// A stretch of a member's compressed bytes, from the file that holds it.
+fn stored_member(file: &Path, name: &[u8]) -> Vec<u8> {
+    let bytes = fs::read(file).unwrap();
+    let at = bytes.windows(name.len()).position(|window| window == name);
+    let start = at.unwrap() + name.len() + 64;
+    bytes[start..start + 64].to_vec()
 }

@@ -9,6 +9,7 @@ use segarena_core::volume::{Comparison, Spacing};
 use crate::args::ClickOptions;
 use crate::exit::ExitStatus;
 use crate::registry::{PolicyOptions, Registry};
+use crate::stdout;
 
 pub(crate) fn click(registry: &Registry, options: &ClickOptions) -> anyhow::Result<ExitStatus> {
     let policy = registry
@@ -37,11 +38,11 @@ pub(crate) fn click(registry: &Registry, options: &ClickOptions) -> anyhow::Resu
         .map(|(label, key)| ClickRecord::new(label, policy.place(&comparison, key)))
         .collect();
     if options.json {
-        println!("{}", serde_json::to_string(&records)?);
+        stdout::print(&format!("{}\n", serde_json::to_string(&records)?));
     } else {
         records
             .iter()
-            .for_each(|record| println!("{}", sentence(record)));
+            .for_each(|record| stdout::print(&format!("{}\n", sentence(record))));
     }
     Ok(ExitStatus::Done)
 }

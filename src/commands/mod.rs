@@ -1,11 +1,25 @@
 //! The subcommands, one file each.
 
 mod click;
+mod compare;
+mod completions;
 mod demo;
+mod doctor;
 mod evaluate;
+mod init;
+mod report;
+mod rescore;
 mod score;
+mod validate;
 
 pub(crate) use click::click;
+pub(crate) use compare::compare;
+pub(crate) use completions::{completions, man};
 pub(crate) use demo::demo;
+pub(crate) use doctor::doctor;
 pub(crate) use evaluate::evaluate;
+pub(crate) use init::init;
+pub(crate) use report::report;
+pub(crate) use rescore::rescore;
 pub(crate) use score::score;
+pub(crate) use validate::validate;

@@ -8,6 +8,7 @@ use segarena_core::volume::Comparison;
 
 use crate::args::ScoreOptions;
 use crate::exit::ExitStatus;
+use crate::stdout;
 
 pub(crate) fn score(options: &ScoreOptions) -> anyhow::Result<ExitStatus> {
     if !(options.tolerance.is_finite() && options.tolerance > 0.0) {
@@ -32,9 +33,9 @@ pub(crate) fn score(options: &ScoreOptions) -> anyhow::Result<ExitStatus> {
     let comparison = Comparison::new(&case.truth, prediction.scored.view());
     let scores = score_prediction(&comparison, &case.keys, options.tolerance);
     if options.json {
-        println!("{}", serde_json::to_string(&scores)?);
+        stdout::print(&format!("{}\n", serde_json::to_string(&scores)?));
     } else {
-        print!("{}", table(&scores));
+        stdout::print(&table(&scores));
     }
     Ok(ExitStatus::Done)
 }

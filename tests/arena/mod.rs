@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use segarena_core::npz::{NpzFile, NpzMembers};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -46,7 +47,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         Self {
             status: output.status.code().unwrap_or(-1),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -64,15 +65,38 @@ impl Ran {
     /// Fails unless standard error has each of these texts.
     #[track_caller]
     pub fn says(self, texts: &[&str]) -> Self {
-        for text in texts {
-            assert!(
-                self.stderr.contains(text),
-                "no `{text}` in:\n{}",
-                self.stderr
-            );
-        }
+        holds(&self.stderr, texts);
         self
     }
+
+    /// Fails unless standard output has each of these texts.
+    #[track_caller]
+    pub fn prints(self, texts: &[&str]) -> Self {
+        holds(&self.stdout, texts);
+        self
+    }
+}
+
+#[track_caller]
+fn holds(said: &str, texts: &[&str]) {
+    for text in texts {
+        assert!(said.contains(text), "no `{text}` in:\n{said}");
+    }
+}
+
+/// Writes an image file that holds its own ground truth.
+pub fn merge(image: &Path, truth: &Path, to: &Path) {
+    let [image, truth] = [image, truth].map(|path| NpzMembers::open(path).unwrap());
+    let mut file = NpzFile::create(to).unwrap();
+    let voxels = image.byte_volume("imgs").unwrap();
+    file.array("imgs", &voxels).unwrap();
+    let spacing = ndarray::arr1(&[2.0, 1.0, 1.0]);
+    file.array("spacing", &spacing).unwrap();
+    let boxes = image.objects("boxes").unwrap();
+    file.objects("boxes", &boxes).unwrap();
+    let labels = truth.byte_volume("gts").unwrap();
+    file.array("gts", &labels).unwrap();
+    file.finish().unwrap();
 }
 
 /// Runs the program with these arguments in this folder.
@@ -89,6 +113,7 @@ pub fn segarena(folder: &Path, arguments: &[&str]) -> Ran {
 /// A fresh folder: `imgs/`, `gts/`, `config.toml`.
 pub struct Arena {
     folder: TempDir,
+    backend: String,
     tables: String,
     submissions: String,
     arguments: Vec<String>,
@@ -102,6 +127,7 @@ impl Arena {
         }
         Self {
             folder,
+            backend: "kind = \"process\"".to_owned(),
             tables: String::new(),
             submissions: String::new(),
             arguments: Vec::new(),
@@ -135,10 +161,36 @@ impl Arena {
         self
     }
 
+    /// Adds every case of another set of this form.
+    pub fn every_case_of(self, set: &Path) -> Self {
+        for kind in ["imgs", "gts"] {
+            for entry in fs::read_dir(set.join(kind)).unwrap() {
+                let entry = entry.unwrap();
+                let bytes = fs::read(entry.path()).unwrap();
+                fs::write(self.path().join(kind).join(entry.file_name()), bytes).unwrap();
+            }
+        }
+        self
+    }
+
     /// Adds a table to the configuration, `[protocol]` for one.
     pub fn table(mut self, text: &str) -> Self {
         self.tables.push_str(text);
         self.tables.push('\n');
+        self
+    }
+
+    /// Chooses another backend than the plain process: the lines of `[backend]` but `env`.
+    pub fn backend(mut self, lines: &str) -> Self {
+        lines.clone_into(&mut self.backend);
+        self
+    }
+
+    /// Adds a submission that is an archive of the folder, with what else its table says.
+    pub fn archive(mut self, name: &str, file: &str, more: &str) -> Self {
+        self.submissions.push_str(&format!(
+            "[[submission]]\nname = {name:?}\narchive = {file:?}\n{more}\n"
+        ));
         self
     }
 
@@ -174,9 +226,9 @@ impl Arena {
     pub fn command(&self) -> Command {
         let config = format!(
             "[cases]\nimages = \"imgs\"\nground_truth = \"gts\"\n[output]\ndir = \"out\"\n\
-             [backend]\nkind = \"process\"\n\
+             [backend]\n{}\n\
              env = {{ INPUTS = \"{{inputs}}\", OUTPUTS = \"{{outputs}}\" }}\n{}\n{}",
-            self.tables, self.submissions
+            self.backend, self.tables, self.submissions
         );
         fs::write(self.path().join("config.toml"), config).unwrap();
         let mut command = Command::new(PROGRAM);
@@ -201,6 +253,12 @@ impl Arena {
     pub fn record(&self, submission: &str, case: &str) -> Value {
         let path = self.result(&format!("{submission}/{case}.json"));
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The record of the run.
+    pub fn run_record(&self) -> Value {
+        let text = fs::read_to_string(self.result("run.json")).unwrap();
         serde_json::from_str(&text).unwrap()
     }
 

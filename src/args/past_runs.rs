@@ -1,0 +1,50 @@
+//! The options of the commands that look at past runs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportOptions {
+    /// The output folder of an evaluation
+    #[arg(value_name = "OUT")]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Submissions of one name are held beside each other, else the only ones of both. Differences are
+second less first, over the cases that both have.
+
+Exit status: 0 they were compared, whatever came of it; 1 a run could not be read;
+2 wrong usage, or no submission is in both.")]
+pub(crate) struct CompareOptions {
+    /// The output folder of an evaluation
+    #[arg(value_name = "OUT_A")]
+    pub(crate) first: PathBuf,
+    /// The output folder of another
+    #[arg(value_name = "OUT_B")]
+    pub(crate) second: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit status: 0 scores and table are the same again and no file was changed; 1 the
+run could not be read; 2 wrong usage; 3 something differs, which is said.")]
+pub(crate) struct RescoreOptions {
+    /// The output folder of an evaluation
+    #[arg(value_name = "OUT")]
+    pub(crate) results: PathBuf,
+    /// Where the cases are now [default: where they were]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// Where the labels are now [default: where they were]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) ground_truth: Option<PathBuf>,
+    /// Write the tables of today into this folder
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+}

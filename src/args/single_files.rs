@@ -1,0 +1,43 @@
+//! The options of the commands for one file at a time.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+#[derive(Debug, Args)]
+pub(crate) struct ScoreOptions {
+    /// The labels: member `gts`
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) ground_truth: PathBuf,
+    /// The prediction: member `segs`
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) prediction: PathBuf,
+    /// The image: member `spacing`
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) image: PathBuf,
+    /// The tolerance of the NSD in millimetres
+    #[arg(long, value_name = "MM", default_value_t = 2.0)]
+    pub(crate) tolerance: f64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClickOptions {
+    /// The labels: member `gts`
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) ground_truth: PathBuf,
+    /// The prediction: member `segs` [default: background everywhere]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) prediction: Option<PathBuf>,
+    /// The policy that places the clicks
+    #[arg(long, value_name = "NAME", default_value = "challenge")]
+    pub(crate) policy: String,
+    /// The seed of a policy that draws lots
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(crate) seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}

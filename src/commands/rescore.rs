@@ -1,0 +1,111 @@
+//! `segarena rescore`: the scores of a past run again, from the saved predictions alone.
+
+use std::path::Path;
+
+use anyhow::Context;
+use segarena_core::record::CaseRecord;
+use segarena_core::results::{SubmissionFiles, create_folder, metrics_table, write_whole};
+use segarena_core::run::{PastRun, PastSubmission, Progress, rescore_case};
+
+use crate::args::RescoreOptions;
+use crate::exit::ExitStatus;
+use crate::progress::{count, printable};
+use crate::report::case_files;
+
+pub(crate) fn rescore(options: &RescoreOptions) -> anyhow::Result<ExitStatus> {
+    let mut run = PastRun::read(&options.results)?;
+    if let Some(images) = &options.images {
+        run.record.images = images.to_string_lossy().into_owned();
+    }
+    if let Some(folder) = &options.ground_truth {
+        run.record.ground_truth = Some(folder.to_string_lossy().into_owned());
+    }
+    let mut all_the_same = true;
+    for submission in &run.submissions {
+        let (records, findings) = rescore_submission(&run, submission);
+        let table = metrics_table(run.record.protocol.clicks, &records);
+        let path = submission.files.table();
+        let was = std::fs::read(&path).ok();
+        let same_table = was.as_ref() == Some(&table);
+        if !same_table {
+            let what = if was.is_some() {
+                "is not what the predictions give"
+            } else {
+                "is missing or can't be read"
+            };
+            println!("{}: {} {what}", printable(&submission.name), path.display());
+        }
+        for finding in &findings {
+            println!("{}: {}", printable(&submission.name), printable(finding));
+        }
+        if same_table && findings.is_empty() {
+            let cases = count(records.len(), "case");
+            println!(
+                "{}: the same scores and the same table, {cases}",
+                printable(&submission.name)
+            );
+        } else {
+            all_the_same = false;
+        }
+        if let Some(folder) = &options.output {
+            write_table(folder, submission, &table)?;
+        }
+    }
+    Ok(if all_the_same {
+        ExitStatus::Done
+    } else {
+        ExitStatus::SomeFailed
+    })
+}
+
+/// The cases' records with the scores of today, and what is not as it was.
+fn rescore_submission(
+    run: &PastRun,
+    submission: &PastSubmission,
+) -> (Vec<CaseRecord>, Vec<String>) {
+    let mut records = Vec::new();
+    let mut findings = missing_cases(run, submission);
+    for record in &submission.cases {
+        let files = case_files(run, &record.case);
+        match rescore_case(run, submission, record, &files) {
+            Ok(rescored) => {
+                let of_case = rescored.findings.iter();
+                findings.extend(of_case.map(|finding| format!("{}: {finding}", record.case)));
+                records.push(rescored.record);
+            }
+            Err(problem) => {
+                findings.push(format!(
+                    "{}: cannot be scored again: {problem}",
+                    record.case
+                ));
+            }
+        }
+    }
+    (records, findings)
+}
+
+/// A finished submission has a record of every case of its run.
+fn missing_cases(run: &PastRun, submission: &PastSubmission) -> Vec<String> {
+    let states = &run.record.submissions;
+    let is_over = states
+        .iter()
+        .any(|state| state.name == submission.name && state.state == Progress::Done);
+    let has = |name: &str| submission.cases.iter().any(|record| record.case == name);
+    let cases = run.record.cases.iter();
+    cases
+        .filter(|case| is_over && !has(&case.name))
+        .map(|case| {
+            format!(
+                "{}: its record is missing, though the run is over",
+                case.name
+            )
+        })
+        .collect()
+}
+
+fn write_table(folder: &Path, submission: &PastSubmission, table: &[u8]) -> anyhow::Result<()> {
+    let files = SubmissionFiles::new(folder, &submission.name);
+    create_folder(files.folder())?;
+    write_whole(&files.table(), table)
+        .with_context(|| format!("the table of {} is lost", submission.name))
+}

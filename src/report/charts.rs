@@ -1,0 +1,415 @@
+//! The report's charts, as SVG that takes its ink from the page: dark on light, light on dark.
+//! Submissions are told apart by their number as well as by colour.
+
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use crate::statistics::mean;
+
+/// A submission in a chart.
+pub(super) struct Named {
+    /// Its place on the leaderboard, from 0.
+    pub(super) index: usize,
+    pub(super) name: String,
+}
+
+/// A submission's curve.
+pub(super) struct Curve {
+    named: Named,
+    /// Interaction and mean.
+    points: Vec<(f64, f64)>,
+}
+
+impl Curve {
+    /// The means of what there is at each interaction.
+    pub(super) fn of(named: Named, at_interactions: &[Vec<f64>]) -> Self {
+        let numbered = (1..).map(f64::from).zip(at_interactions);
+        let given = numbered.filter(|(_, values)| !values.is_empty());
+        Self {
+            named,
+            points: given.map(|(step, values)| (step, mean(values))).collect(),
+        }
+    }
+}
+
+/// What is on the axis of a chart of bars.
+#[derive(Clone, Copy)]
+pub(super) enum Bars {
+    /// A score, from 0 to 1.
+    Score,
+    /// A part of a limit, which may be gone beyond.
+    Share,
+}
+
+/// Told apart by those who see fewer colours (Okabe and Ito); the last is for all that follow.
+const COLOURS: [(&str, RGBColor); 7] = [
+    ("#0072b2", RGBColor(0, 114, 178)),
+    ("#d55e00", RGBColor(213, 94, 0)),
+    ("#009e73", RGBColor(0, 158, 115)),
+    ("#cc79a7", RGBColor(204, 121, 167)),
+    ("#e69f00", RGBColor(230, 159, 0)),
+    ("#56b4e9", RGBColor(86, 180, 233)),
+    ("#828282", RGBColor(130, 130, 130)),
+];
+
+fn colour(index: usize) -> RGBColor {
+    COLOURS[index.min(COLOURS.len() - 1)].1
+}
+
+/// The colour of the submission at this place, as CSS writes it.
+pub(super) fn css(index: usize) -> &'static str {
+    COLOURS[index.min(COLOURS.len() - 1)].0
+}
+
+const WIDTH: u32 = 480;
+/// In plotters' measure, which is a quarter more than the letters have in the end.
+const LETTERS: u32 = 15;
+const GRID: RGBAColor = RGBAColor(128, 128, 128, 0.3);
+
+type Drawn = Result<(), Box<dyn std::error::Error>>;
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Chart<'a, 'b> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// A score against the interactions, a curve for each submission with its number at the end.
+pub(super) fn curves(title: &str, curves: &[Curve]) -> Option<String> {
+    let last = last_step(curves.iter().flat_map(|curve| &curve.points))?;
+    draw(title, 290, |area| {
+        let mut chart = over_interactions(area, title, last)?;
+        // The best are drawn last, above the others.
+        for curve in curves.iter().rev() {
+            line(&mut chart, &curve.points, colour(curve.named.index))?;
+        }
+        for (label, at) in end_labels(curves) {
+            let place = chart.backend_coord(&(last, at));
+            let style = letters(HPos::Left, VPos::Center);
+            area.draw(&Text::new(label, (place.0 + 7, place.1), style))?;
+        }
+        Ok(())
+    })
+}
+
+/// The numbers at the curves' ends, apart from each other; where many end together they share a
+/// place, the first few by number.
+fn end_labels(curves: &[Curve]) -> Vec<(String, f64)> {
+    const APART: f64 = 0.065;
+    let mut ends: Vec<(usize, f64)> = curves
+        .iter()
+        .filter_map(|curve| Some((curve.named.index + 1, curve.points.last()?.1)))
+        .collect();
+    ends.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut labels: Vec<(Vec<usize>, f64)> = Vec::new();
+    for (number, at) in ends {
+        match labels.last_mut() {
+            Some((numbers, above)) if *above - at < APART => numbers.push(number),
+            _ => labels.push((vec![number], at)),
+        }
+    }
+    let words = labels.into_iter().map(|(mut numbers, at)| {
+        numbers.sort_unstable();
+        let shown: Vec<String> = numbers.iter().take(3).map(usize::to_string).collect();
+        let more = if numbers.len() > 3 { "…" } else { "" };
+        (shown.join(", ") + more, at)
+    });
+    words.collect()
+}
+
+/// DSC and NSD of one submission: the means, and the middle half of its cases as a band.
+pub(super) fn spread(title: &str, scores: &[Vec<Vec<f64>>; 2]) -> Option<String> {
+    let named = |index| Named {
+        index,
+        name: String::new(),
+    };
+    let curves = [0, 1].map(|index| Curve::of(named(index), &scores[index]));
+    let last = last_step(curves.iter().flat_map(|curve| &curve.points))?;
+    draw(title, 250, |area| {
+        let mut chart = over_interactions(area, title, last)?;
+        for (index, steps) in scores.iter().enumerate() {
+            let quartiles = (1..).map(f64::from).zip(steps);
+            let quartiles = quartiles.filter(|(_, values)| values.len() > 1);
+            let (upper, lower): (Vec<_>, Vec<_>) = quartiles
+                .map(|(step, values)| {
+                    let [_, first, _, third, _] = quantiles(values);
+                    ((step, third), (step, first))
+                })
+                .unzip();
+            let around: Vec<_> = upper.into_iter().chain(lower.into_iter().rev()).collect();
+            if !around.is_empty() {
+                let band = Polygon::new(around, colour(index).mix(0.18).filled());
+                chart.draw_series([band])?;
+            }
+        }
+        let ends = curves
+            .each_ref()
+            .map(|curve| curve.points.last().map_or(0.0, |end| end.1));
+        for (curve, name) in curves.iter().zip(["DSC", "NSD"]) {
+            let ink = colour(curve.named.index);
+            line(&mut chart, &curve.points, ink)?;
+            let Some(&(step, at)) = curve.points.last() else {
+                continue;
+            };
+            // Above and below, as the two lie close to each other more often than not.
+            let [dsc, nsd] = ends;
+            let is_above = (name == "DSC") == (dsc >= nsd);
+            let place = chart.backend_coord(&(step, at));
+            let (side, aside) = if is_above {
+                (VPos::Bottom, -1)
+            } else {
+                (VPos::Top, 1)
+            };
+            area.draw(&Text::new(
+                name,
+                (place.0 + 7, place.1 + aside),
+                letters(HPos::Left, side),
+            ))?;
+        }
+        Ok(())
+    })
+}
+
+fn last_step<'a>(points: impl Iterator<Item = &'a (f64, f64)>) -> Option<f64> {
+    points.map(|point| point.0).max_by(f64::total_cmp)
+}
+
+fn over_interactions<'a, 'b>(
+    area: &'a Area<'b>,
+    title: &str,
+    last: f64,
+) -> Result<Chart<'a, 'b>, Box<dyn std::error::Error>> {
+    heading(area, title)?;
+    let mut chart = ChartBuilder::on(area)
+        .margin(6)
+        .margin_top(30)
+        .margin_right(48)
+        .x_label_area_size(40)
+        .y_label_area_size(38)
+        .build_cartesian_2d(0.8..last + 0.1, 0.0..1.0)?;
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .x_labels(last as usize + 1)
+        .x_label_formatter(&|x| format!("{x:.0}"))
+        .y_labels(6)
+        .y_label_formatter(&|y| format!("{y:.1}"))
+        .x_desc("interaction")
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(GRID)
+        .label_style(("sans-serif", LETTERS))
+        .axis_desc_style(("sans-serif", LETTERS))
+        .draw()?;
+    Ok(chart)
+}
+
+fn line(chart: &mut Chart<'_, '_>, points: &[(f64, f64)], ink: RGBColor) -> Drawn {
+    chart.draw_series(LineSeries::new(points.to_vec(), ink.stroke_width(2)))?;
+    let dots = points.iter();
+    chart.draw_series(dots.map(|&at| Circle::new(at, 3, ink.filled())))?;
+    Ok(())
+}
+
+/// More dots than this would make the page heavy, and no longer be told apart.
+const MOST_DOTS: usize = 1500;
+
+/// The distribution over the cases: for each submission a line from the lowest to the highest, a
+/// box of the middle half with the median, and a dot for every case unless they are too many.
+pub(super) fn bars(title: &str, rows: &[(Named, Vec<f64>)], axis: Bars) -> Option<String> {
+    let values = rows.iter().flat_map(|(_, values)| values.iter().copied());
+    let most = values.clone().max_by(f64::total_cmp)?;
+    let has_dots = values.count() <= MOST_DOTS;
+    let end = match axis {
+        Bars::Score => 1.0,
+        // A hair beyond, so that the limit is seen.
+        Bars::Share => most.max(1.0) * 1.05,
+    };
+    let height = 76 + 30 * rows.len() as u32;
+    draw(title, height, |area| {
+        heading(area, title)?;
+        let lowest = rows.len() as f64;
+        let mut chart = ChartBuilder::on(area)
+            .margin(6)
+            .margin_top(30)
+            .margin_right(20)
+            .x_label_area_size(28)
+            .y_label_area_size(124)
+            .build_cartesian_2d(0.0..end, lowest..0.0)?;
+        chart
+            .configure_mesh()
+            .disable_y_mesh()
+            .y_labels(0)
+            .x_labels(6)
+            .x_label_formatter(&|x| match axis {
+                Bars::Score => format!("{x:.1}"),
+                Bars::Share => format!("{:.0} %", 100.0 * x),
+            })
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(GRID)
+            .label_style(("sans-serif", LETTERS))
+            .draw()?;
+        if matches!(axis, Bars::Share) {
+            let limit = vec![(1.0, 0.0), (1.0, lowest)];
+            chart.draw_series([PathElement::new(
+                limit,
+                RGBColor(213, 40, 40).stroke_width(2),
+            )])?;
+        }
+        for (row, (named, values)) in rows.iter().enumerate() {
+            let middle = row as f64 + 0.5;
+            if has_dots {
+                let ink = colour(named.index).mix(0.7);
+                chart.draw_series(values.iter().enumerate().map(|(case, &value)| {
+                    // Spread out over a part of the row, always the same way.
+                    let aside = (case as f64 * 0.618_034).fract() * 0.3 + 0.15;
+                    Circle::new((value, middle + aside), 2, ink.filled())
+                }))?;
+            }
+            if values.len() > 1 {
+                quartiles(&mut chart, middle - 0.1, values, colour(named.index))?;
+            }
+            let place = chart.backend_coord(&(0.0, middle));
+            let label = Text::new(
+                label(named),
+                (place.0 - 8, place.1),
+                letters(HPos::Right, VPos::Center),
+            );
+            area.draw(&label)?;
+        }
+        Ok(())
+    })
+}
+
+fn quartiles(chart: &mut Chart<'_, '_>, middle: f64, values: &[f64], ink: RGBColor) -> Drawn {
+    let [low, first, median, third, high] = quantiles(values);
+    let (top, bottom) = (middle - 0.2, middle + 0.2);
+    let around = Rectangle::new([(first, top), (third, bottom)], ink.mix(0.25).filled());
+    chart.draw_series([around])?;
+    let lines = [
+        vec![(low, middle), (first, middle)],
+        vec![(third, middle), (high, middle)],
+        vec![(median, top), (median, bottom)],
+    ];
+    chart.draw_series(lines.map(|line| PathElement::new(line, ink.stroke_width(2))))?;
+    Ok(())
+}
+
+/// Lowest, quartiles and highest; values between two neighbours lie on the line between them.
+fn quantiles(values: &[f64]) -> [f64; 5] {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| {
+        let at = share * (sorted.len() - 1) as f64;
+        let below = sorted[at.floor() as usize];
+        below + at.fract() * (sorted[at.ceil() as usize] - below)
+    })
+}
+
+/// The number and as much of the name as there is room for.
+fn label(named: &Named) -> String {
+    const ROOM: usize = 13;
+    let mut name: String = named.name.chars().take(ROOM).collect();
+    if named.name.chars().count() > ROOM {
+        name.pop();
+        name.push('…');
+    }
+    format!("{} {name}", named.index + 1)
+}
+
+fn letters(across: HPos, along: VPos) -> TextStyle<'static> {
+    TextStyle::from(("sans-serif", LETTERS)).pos(Pos::new(across, along))
+}
+
+fn heading(area: &Area<'_>, title: &str) -> Drawn {
+    let style = TextStyle::from(("sans-serif", LETTERS + 2, FontStyle::Bold));
+    area.draw(&Text::new(title.to_owned(), (8, 6), style))?;
+    Ok(())
+}
+
+/// Draws on an empty area; none when it can't be drawn, which leaves the page without that chart.
+fn draw(title: &str, height: u32, paint: impl FnOnce(&Area<'_>) -> Drawn) -> Option<String> {
+    let mut svg = String::new();
+    {
+        let area = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        paint(&area).ok()?;
+        area.present().ok()?;
+    }
+    let opening = format!("<svg width=\"{WIDTH}\" height=\"{height}\" viewBox");
+    let title = title
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('"', "&quot;");
+    let labelled = format!("<svg role=\"img\" aria-label=\"{title}\" viewBox");
+    // Black is what nobody chose a colour for: the page's own ink.
+    let svg = svg.replacen(&opening, &labelled, 1);
+    Some(svg.replace("\"#000000\"", "\"currentColor\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(index: usize, name: &str) -> Named {
+        Named {
+            index,
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_curve_is_drawn_in_the_pages_ink_and_leaves_out_what_was_not_given() {
+        let curve = Curve::of(named(0, "a"), &[vec![], vec![0.4, 0.6], vec![0.9]]);
+        assert_eq!(curve.points, [(2.0, 0.5), (3.0, 0.9)]);
+        let svg = curves("DSC", &[curve]).unwrap();
+        assert!(svg.contains("aria-label=\"DSC\""), "{svg}");
+        assert!(svg.contains("currentColor") && !svg.contains("#000000"));
+        assert_eq!(svg.matches("<circle").count(), 2);
+        assert!(curves("DSC", &[]).is_none());
+    }
+
+    #[test]
+    fn a_distribution_has_a_dot_for_every_case_unless_they_are_too_many() {
+        let rows = [
+            (named(0, "a"), vec![0.2, 0.4, 0.9]),
+            (named(1, "b"), vec![0.3]),
+        ];
+        let svg = bars("NSD", &rows, Bars::Score).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 4);
+        assert!(bars("NSD", &[(named(0, "a"), vec![])], Bars::Score).is_none());
+        let many = [(named(0, "a"), vec![0.5; 5000])];
+        let svg = bars("NSD", &many, Bars::Score).unwrap();
+        assert_eq!(svg.matches("<circle").count(), 0);
+    }
+
+    #[test]
+    fn a_hostile_name_stays_text() {
+        let name = "\"><script>alert(1)</script>";
+        let bars = bars(name, &[(named(0, name), vec![0.5])], Bars::Share).unwrap();
+        let spread = spread(name, &[vec![vec![0.5]], vec![vec![0.5]]]).unwrap();
+        for svg in [bars, spread] {
+            assert!(!svg.contains("<script"), "{svg}");
+        }
+    }
+
+    #[test]
+    fn curves_that_end_together_share_a_label() {
+        let curve = |index, end| Curve {
+            named: named(index, ""),
+            points: vec![(1.0, end)],
+        };
+        let ends = [curve(0, 0.9), curve(1, 0.5), curve(2, 0.88)];
+        assert_eq!(
+            end_labels(&ends),
+            [("1, 3".to_owned(), 0.9), ("2".to_owned(), 0.5)]
+        );
+    }
+
+    #[test]
+    fn quartiles_are_those_of_numpy() {
+        // numpy.quantile([3, 1, 4, 1.5], [0, .25, .5, .75, 1])
+        assert_eq!(
+            quantiles(&[3.0, 1.0, 4.0, 1.5]),
+            [1.0, 1.375, 2.25, 3.25, 4.0]
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! `report.html`: one page that opens from disk and can be sent to somebody.
+
+mod charts;
+mod failures;
+mod leaderboard;
+mod outline;
+mod page;
+mod picture;
+mod slices;
+mod tables;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use askama::Template;
+use rayon::prelude::*;
+use segarena_core::case::CaseFiles;
+use segarena_core::record::CaseRecord;
+use segarena_core::results::write_whole;
+use segarena_core::run::{PastRun, PastSubmission};
+
+use leaderboard::Leaderboard;
+use page::{CaseView, Page};
+use slices::Slice;
+
+/// Writes the report of a past run into its folder and says where it is.
+pub(crate) fn write(output: &Path) -> Result<PathBuf> {
+    let run = PastRun::read(output)?;
+    let board = Leaderboard::of(&run.submissions);
+    let views = views(&run, &board.teams);
+    let page = Page::of(&run, board, views);
+    let path = output.join("report.html");
+    let html = page.render().context("cannot fill in the report")?;
+    write_whole(&path, html.as_bytes())?;
+    Ok(path)
+}
+
+/// Where a case of a past run was, as far as the record tells.
+pub(crate) fn case_files(run: &PastRun, case: &str) -> CaseFiles {
+    let images = Path::new(&run.record.images);
+    let image = images.join(case);
+    let truth = run.record.ground_truth.as_ref();
+    CaseFiles {
+        name: case.to_owned(),
+        ground_truth: truth.map_or_else(|| image.clone(), |folder| Path::new(folder).join(case)),
+        image,
+    }
+}
+
+/// The most cases with pictures in one report, which bounds its size.
+const PICTURES: usize = 24;
+/// Of each submission, the worst ones …
+const WORST: usize = 4;
+/// … and so many spread over the rest.
+const SAMPLE: usize = 2;
+
+fn views(run: &PastRun, teams: &[&PastSubmission]) -> Vec<CaseView> {
+    let with_cases = teams.iter().filter(|team| !team.cases.is_empty());
+    let share = (PICTURES / with_cases.clone().count().max(1)).clamp(1, WORST + SAMPLE);
+    let chosen = with_cases.flat_map(|team| {
+        let cases = chosen_cases(team, share).into_iter();
+        cases.map(move |(record, place)| (*team, record, place))
+    });
+    let chosen: Vec<_> = chosen.take(PICTURES).collect();
+    let looked_at = chosen.into_par_iter().map(|(team, record, place)| {
+        let looked = Slice::of(team, record, &case_files(run, &record.case));
+        let (slice, problem) = match looked {
+            Ok(slice) => (Some(slice), String::new()),
+            Err(error) => (None, format!("No picture: {error:#}")),
+        };
+        CaseView {
+            submission: team.name.clone(),
+            case: record.case.clone(),
+            place,
+            slice,
+            problem,
+        }
+    });
+    looked_at.collect()
+}
+
+/// The worst cases by final DSC and a sample of the others, each with its place from the top.
+fn chosen_cases(team: &PastSubmission, count: usize) -> Vec<(&CaseRecord, String)> {
+    let mut cases: Vec<&CaseRecord> = team.cases.iter().collect();
+    cases.sort_by(|a, b| a.dsc_final().total_cmp(&b.dsc_final()));
+    let indexes = worst_and_sample(cases.len(), count).into_iter();
+    let all = cases.len();
+    indexes
+        .map(|index| (cases[index], format!("place {} of {all}", all - index)))
+        .collect()
+}
+
+/// `count` of the places `0..all`: the first ones, and some spread over the rest.
+fn worst_and_sample(all: usize, count: usize) -> Vec<usize> {
+    let worst = count.min(WORST).min(all);
+    let rest = all - worst;
+    let sample = (count - worst).min(rest);
+    let spread = (1..=sample).map(|number| worst + (2 * number - 1) * rest / (2 * sample));
+    (0..worst).chain(spread).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_are_chosen_and_a_sample_of_the_others() {
+        assert_eq!(worst_and_sample(0, 6), [0; 0]);
+        assert_eq!(worst_and_sample(3, 6), [0, 1, 2]);
+        assert_eq!(worst_and_sample(6, 6), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(worst_and_sample(100, 6), [0, 1, 2, 3, 28, 76]);
+        assert_eq!(worst_and_sample(100, 1), [0]);
+    }
+}

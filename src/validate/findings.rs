@@ -1,0 +1,179 @@
+//! From what was seen to checks with a verdict, each with what to do.
+
+use segarena_core::backend::SubmissionSource;
+use segarena_core::record::{InteractionRecord, Outcome};
+
+use super::image::{image, name, script};
+use super::output::{memory, prediction, time};
+use super::trial::{CLICKS, Tried, TriedCase};
+use super::{Check, Verdict};
+
+/// Everything there is to say of a submission that was tried.
+pub(crate) fn findings(submission: &str, source: &SubmissionSource, tried: &Tried) -> Vec<Check> {
+    let caution = tried.caution.as_ref();
+    let caution = caution.map(|caution| Check::ok("backend", caution));
+    let mut checks: Vec<Check> = caution.into_iter().collect();
+    checks.push(runnable(source, tried));
+    if tried.error.is_some() {
+        return checks;
+    }
+    if matches!(source, SubmissionSource::Archive { .. }) {
+        checks.extend(name(submission, tried));
+    }
+    if !matches!(source, SubmissionSource::Command { .. }) {
+        checks.extend(image(tried));
+    }
+    if has_challenges_command(source) {
+        checks.extend(script(tried));
+    }
+    for case in &tried.cases {
+        checks.extend(interactions(case));
+    }
+    checks.extend(prediction(tried));
+    checks.extend(time(tried));
+    checks.extend(memory(tried));
+    checks
+}
+
+pub(super) fn fact<'a>(tried: &'a Tried, name: &str) -> Option<&'a str> {
+    let found = tried.facts.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_str())
+}
+
+fn has_challenges_command(source: &SubmissionSource) -> bool {
+    matches!(
+        source,
+        SubmissionSource::Archive { argv: None, .. } | SubmissionSource::Image { argv: None, .. }
+    )
+}
+
+/// Whether there is something to run at all, and what.
+fn runnable(source: &SubmissionSource, tried: &Tried) -> Check {
+    let (name, what) = match source {
+        SubmissionSource::Archive { path, .. } => ("archive", path.display().to_string()),
+        SubmissionSource::Image { reference, .. } => ("image", reference.clone()),
+        SubmissionSource::Command { argv, .. } => ("command", argv.join(" ")),
+    };
+    if let Some(error) = &tried.error {
+        return Check::failed(name, error);
+    }
+    let of = |name| fact(tried, name).unwrap_or("unknown");
+    let seconds = tried.preparation.as_secs_f64();
+    let seen = match source {
+        SubmissionSource::Archive { .. } => {
+            let (image, size) = (of("image"), of("size"));
+            format!("{what}: loaded in {seconds:.1} s; {image}, {size}")
+        }
+        SubmissionSource::Image { .. } => format!("{what}, {}", of("size")),
+        SubmissionSource::Command { .. } => {
+            format!("{what}: {} in {}", of("program"), of("working folder"))
+        }
+    };
+    let check = Check::ok(name, seen);
+    // Which image is run where an archive names several.
+    match tried
+        .notes
+        .iter()
+        .find(|note| note.starts_with("the archive names"))
+    {
+        Some(note) => Check {
+            verdict: Verdict::Warning,
+            ..check
+        }
+        .advise(format!("{note}; save only the one that is meant")),
+        None => check,
+    }
+}
+
+/// All interactions that were run.
+pub(super) fn ran(tried: &Tried) -> impl Iterator<Item = &InteractionRecord> {
+    let all = tried.cases.iter().flat_map(|case| &case.interactions);
+    all.filter(|interaction| interaction.outcome != Outcome::Skipped)
+}
+
+/// A check for each interaction of a case.
+fn interactions(case: &TriedCase) -> Vec<Check> {
+    let first = if case.has_boxes { 1 } else { 2 };
+    let check = |index: usize| {
+        let label = match (case.has_boxes, index) {
+            (true, 1) => "box".to_owned(),
+            (true, _) => format!("click {}", index - 1),
+            (false, _) => format!("no box, click {}", index - 1),
+        };
+        match case
+            .interactions
+            .iter()
+            .find(|record| record.index == index)
+        {
+            Some(record) => interaction(&label, case, record),
+            None => Check::warning(&label, "not tried, as an interaction before it hung"),
+        }
+    };
+    (first..=CLICKS + 1).map(check).collect()
+}
+
+fn interaction(label: &str, case: &TriedCase, record: &InteractionRecord) -> Check {
+    let seconds = record.seconds;
+    if !record.outcome.is_failure() {
+        let seen = format!("{seconds:.1} s, DSC {:.2}", record.dsc);
+        return match record.remarks.is_empty() {
+            true => Check::ok(label, seen),
+            false => Check::warning(label, format!("{seen}; {}", record.remarks.join("; ")))
+                .advise(WHOLE_LABELS),
+        };
+    }
+    let seen = format!("{} after {seconds:.1} s", record.outcome.describe());
+    let words = match record.log_tail.trim().is_empty() {
+        true => "; it printed nothing",
+        false => "; its own words:",
+    };
+    let advice = format!("{}{words}", advice(case, record));
+    let mut check = Check::failed(label, seen).advise(advice);
+    record.log_tail.trim_end().clone_into(&mut check.log);
+    check
+}
+
+pub(super) const WHOLE_LABELS: &str =
+    "write the labels themselves as uint8: segs.astype(numpy.uint8)";
+
+/// What to do about a failure.
+fn advice(case: &TriedCase, record: &InteractionRecord) -> String {
+    let given = match (record.index, case.has_boxes) {
+        (1, _) => {
+            "the first input has `imgs`, `spacing` and `boxes`, and neither `clicks`, \
+             `clicks_order` nor `prev_pred`"
+        }
+        (2, false) => {
+            "this image has no `boxes`, so the submission's first input has `clicks` and a \
+             `prev_pred` of zeros"
+        }
+        _ => {
+            "this input has `clicks` ([{\"fg\": […], \"bg\": […]}, …] by class), `clicks_order` \
+             and `prev_pred`, and `boxes` only if the image has them"
+        }
+    };
+    match &record.outcome {
+        Outcome::TimedOut => format!(
+            "it was killed; all six interactions of such a case have {:.0} s together",
+            case.seconds_allowed
+        ),
+        Outcome::OutOfMemory { .. } => "it took more memory than it may: 32 GiB in the \
+             challenge, or `memory` of the configuration; real cases are much larger than this one"
+            .to_owned(),
+        Outcome::NoOutput { .. } => format!(
+            "it ended well and wrote nothing: write outputs/{}, named as the input is, with the \
+             array `segs`",
+            case.name
+        ),
+        Outcome::BadOutput { .. } => {
+            "write `segs` as uint8, of the shape of `imgs` (z, y, x), with \
+             numpy.savez_compressed(path, segs=segs)"
+                .to_owned()
+        }
+        Outcome::Exit {
+            exit_code: 126 | 127,
+            ..
+        } => "a program that it starts is not there or can't be executed".to_owned(),
+        _ => given.to_owned(),
+    }
+}

@@ -1,0 +1,207 @@
+//! Trying a submission: a small case through the box and two clicks, and one without boxes.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use segarena_core::backend::{InferenceBackend, Submission};
+use segarena_core::clicks::ChallengePolicy;
+use segarena_core::event::{Event, Observer};
+use segarena_core::npz::NpzMembers;
+use segarena_core::protocol::Protocol;
+use segarena_core::record::{InteractionRecord, Outcome};
+use segarena_core::run::{Evaluation, OutputFolder, RunSummary};
+use tokio_util::sync::CancellationToken;
+
+use crate::phantom::{organs, vessels};
+
+/// Clicks after the box, for each case.
+pub(crate) const CLICKS: usize = 2;
+
+/// What is to be tried.
+pub(crate) struct Trial {
+    /// What runs it.
+    pub(crate) backend: Arc<dyn InferenceBackend>,
+    /// The submission.
+    pub(crate) submission: Submission,
+    /// The folder for cases, work and results; empty.
+    pub(crate) folder: PathBuf,
+    /// Kill an interaction after so long; none: after the time limit of the whole case.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// What was seen of it.
+#[derive(Debug, Default)]
+pub(crate) struct Tried {
+    /// What a person should know of the backend.
+    pub(crate) caution: Option<String>,
+    /// What the backend found out: an image's size, its user.
+    pub(crate) facts: Vec<(String, String)>,
+    /// Its remarks while making the submission runnable.
+    pub(crate) notes: Vec<String>,
+    /// How long that took.
+    pub(crate) preparation: Duration,
+    /// Why it could not be made runnable.
+    pub(crate) error: Option<String>,
+    /// The cases, in order.
+    pub(crate) cases: Vec<TriedCase>,
+    /// Whether somebody stopped it from outside.
+    pub(crate) interrupted: bool,
+}
+
+/// A case that a submission was tried on.
+#[derive(Debug, Default)]
+pub(crate) struct TriedCase {
+    pub(crate) name: String,
+    pub(crate) has_boxes: bool,
+    /// Its labels, ascending.
+    pub(crate) labels: Vec<u8>,
+    /// Seconds that the whole case may take.
+    pub(crate) seconds_allowed: f64,
+    /// The interactions that were run, in order.
+    pub(crate) interactions: Vec<InteractionRecord>,
+    /// The element type of what it wrote last, as numpy calls it.
+    pub(crate) dtype: Option<String>,
+    /// The values of its last prediction but 0, ascending.
+    pub(crate) values: Option<Vec<u8>>,
+}
+
+impl Trial {
+    /// Tries it.
+    ///
+    /// # Errors
+    /// When it could not be tried: the engine failed, or this machine.
+    pub(crate) async fn go(
+        self,
+        person: Arc<dyn Observer>,
+        cancel: CancellationToken,
+    ) -> anyhow::Result<Tried> {
+        let protocol = Protocol {
+            clicks: CLICKS,
+            ..Protocol::default()
+        };
+        let phantoms = [organs(), vessels()];
+        let mut files = Vec::new();
+        let mut cases = Vec::new();
+        for phantom in &phantoms {
+            let labels = phantom.label_values();
+            files.push(phantom.write(&self.folder)?);
+            cases.push(TriedCase {
+                name: format!("{}.npz", phantom.name),
+                has_boxes: phantom.with_boxes,
+                seconds_allowed: protocol.time_limit(labels.len()),
+                labels,
+                ..TriedCase::default()
+            });
+        }
+        let longest = cases.iter().map(|case| case.seconds_allowed);
+        let longest = Duration::from_secs_f64(longest.fold(0.0, f64::max));
+        let output = self.folder.join("results");
+        let name = self.submission.name.clone();
+        let evaluation = Evaluation {
+            images: self.folder.join("imgs"),
+            ground_truth: Some(self.folder.join("gts")),
+            cases: files,
+            submissions: vec![self.submission],
+            protocol: Protocol {
+                interaction_timeout: self.timeout.unwrap_or(longest),
+                ..protocol
+            },
+            backend: self.backend,
+            policy: Arc::new(ChallengePolicy),
+            output: output.clone(),
+            work_dir: None,
+            keep_work: true,
+            restart: false,
+            jobs: 1,
+        };
+        let watcher = Arc::new(Watcher {
+            tried: Mutex::new(Tried {
+                cases,
+                ..Tried::default()
+            }),
+            begun: Mutex::new(Instant::now()),
+            person,
+            // What hung once hangs again: the rest is not waited for.
+            give_up: cancel.child_token(),
+        });
+        let observer: Arc<dyn Observer> = Arc::clone(&watcher) as _;
+        let summary = evaluation.run(observer, watcher.give_up.clone()).await;
+        let summary = summary.context("the submission could not be tried")?;
+        let mut tried = std::mem::take(&mut *watcher.tried());
+        tried.interrupted = cancel.is_cancelled();
+        look_at_predictions(&mut tried, &output, &name, &summary);
+        Ok(tried)
+    }
+}
+
+/// Looks at what the submission wrote last for each case.
+fn look_at_predictions(tried: &mut Tried, output: &Path, name: &str, summary: &RunSummary) {
+    for case in &mut tried.cases {
+        let stem = case.name.trim_end_matches(".npz");
+        let work = output.join(OutputFolder::PRIVATE).join("work");
+        let written = work.join(name).join(stem).join("outputs").join(&case.name);
+        let dtype = NpzMembers::open(&written).and_then(|file| file.dtype("segs"));
+        // What is wrong with the file has been told as the interaction's outcome.
+        case.dtype = dtype.ok().map(|dtype| dtype.to_string());
+        let finished = summary.submissions.iter().flat_map(|s| &s.records);
+        if finished.into_iter().any(|record| record.case == case.name) {
+            let saved = OutputFolder::at(output).submission(name).predictions(stem);
+            let segs = NpzMembers::open(&saved).and_then(|file| file.byte_volume("segs"));
+            case.values = segs.ok().map(|segs| {
+                let mut seen = [false; 256];
+                segs.iter()
+                    .for_each(|&value| seen[usize::from(value)] = true);
+                (1..=255)
+                    .filter(|&value| seen[usize::from(value)])
+                    .collect()
+            });
+        }
+    }
+}
+
+/// Keeps what is seen, passes it on, and gives up on a submission that hangs.
+struct Watcher {
+    tried: Mutex<Tried>,
+    begun: Mutex<Instant>,
+    person: Arc<dyn Observer>,
+    give_up: CancellationToken,
+}
+
+impl Watcher {
+    fn tried(&self) -> MutexGuard<'_, Tried> {
+        self.tried.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Instant> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Observer for Watcher {
+    fn notice(&self, event: &Event) {
+        self.person.notice(event);
+        match event {
+            Event::SubmissionPreparing { .. } => *self.begun() = Instant::now(),
+            Event::SubmissionStarted { facts, .. } => {
+                let preparation = self.begun().elapsed();
+                let mut tried = self.tried();
+                (tried.facts, tried.preparation) = (facts.clone(), preparation);
+            }
+            Event::Caution { text, .. } => self.tried().caution = Some(text.clone()),
+            Event::Note { text, .. } => self.tried().notes.push(text.clone()),
+            Event::SubmissionFailed { error, .. } => self.tried().error = Some(error.clone()),
+            Event::InteractionFinished { case, record, .. } => {
+                let mut tried = self.tried();
+                if let Some(case) = tried.cases.iter_mut().find(|known| known.name == *case) {
+                    case.interactions.push(record.clone());
+                }
+                if record.outcome == Outcome::TimedOut {
+                    self.give_up.cancel();
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! An engine that goes away in the middle and comes back costs time, no score, and leaves nothing.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use super::*;
+
+/// The engine goes away while a submission runs: the interaction is tried again on a new service,
+/// and the container of the first try is gone at the end.
+#[test]
+fn a_service_of_ours_that_dies_is_started_again() {
+    let engine = PODMAN;
+    let _mine = engine.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    if !engine.answers() {
+        return;
+    }
+    let name = format!("restarted_{}", engine.name);
+    let script = "test -e $OUTPUTS/begun || { touch $OUTPUTS/begun; sleep 600; }; stand_in";
+    let arena = small(engine, "").archive("team", "team.tar", &command(script));
+    let tar = image(&name).to_tar().unwrap();
+    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
+    let mut running = engine.spawn(&arena);
+    engine.waits_for_a_container();
+    let killed = Command::new("pkill")
+        .args(["-KILL", "-P", &running.id().to_string(), "podman"])
+        .status();
+    assert!(killed.unwrap().success());
+    ends_with(&mut running, 0, &arena);
+    assert_eq!(
+        arena.record("team", "micro_tiny_objects")["interactions"][1]["outcome"],
+        "ok"
+    );
+    assert_eq!(engine.left(&name), "");
+}
+
+/// A Docker of the test's own, which can be killed without harm to anybody.
+struct OwnDocker {
+    folder: tempfile::TempDir,
+    process: Child,
+}
+
+impl OwnDocker {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let process = Self::daemon(folder.path());
+        Self { folder, process }
+    }
+
+    fn daemon(folder: &Path) -> Child {
+        let at = |name: &str| folder.join(name).display().to_string();
+        // The machine's own settings are for its own engine.
+        std::fs::write(at("settings.json"), "{}").unwrap();
+        let process = Command::new("dockerd")
+            .args(["--config-file", &at("settings.json")])
+            .args(["--data-root", &at("data"), "--exec-root", &at("exec")])
+            .args([
+                "--pidfile",
+                &at("pid"),
+                "--host",
+                &format!("unix://{}", at("d.sock")),
+            ])
+            .args(["--bridge=none", "--iptables=false", "--ip-forward=false"])
+            .args(["--storage-driver=vfs"])
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(folder.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        Self::wait_for(folder, process)
+    }
+
+    fn wait_for(folder: &Path, mut process: Child) -> Child {
+        for _ in 0..600 {
+            if process.try_wait().unwrap().is_some() {
+                break;
+            }
+            if !Self::ask_at(folder, &["version", "--format", "{{.Server.Version}}"]).is_empty() {
+                return process;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("{}", std::fs::read_to_string(folder.join("log")).unwrap());
+    }
+
+    fn ask_at(folder: &Path, words: &[&str]) -> String {
+        let host = format!("unix://{}", folder.join("d.sock").display());
+        let output = Command::new("docker")
+            .args(["-H", &host])
+            .args(words)
+            .output();
+        String::from_utf8_lossy(&output.unwrap().stdout)
+            .trim()
+            .to_owned()
+    }
+
+    fn ask(&self, words: &[&str]) -> String {
+        Self::ask_at(self.folder.path(), words)
+    }
+
+    /// Kills it as a crash would, and starts it again.
+    fn crash_and_start(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let _ = std::fs::remove_file(self.folder.path().join("pid"));
+        // Its containerd goes with it; a new one is started only where no trace of it is left.
+        let trace = self.folder.path().join("exec/containerd/containerd.pid");
+        let pid: i32 = std::fs::read_to_string(&trace)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        let _ = kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL);
+        while std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|it| !it.is_empty())
+        {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        std::fs::remove_file(trace).unwrap();
+        self.process = Self::daemon(self.folder.path());
+    }
+}
+
+impl Drop for OwnDocker {
+    fn drop(&mut self) {
+        // It ends its containers and its containerd when it is asked to end.
+        if let Some(pid) = Pid::from_raw(self.process.id() as i32) {
+            let _ = kill_process(pid, Signal::TERM);
+        }
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing() {
+    let _mine = DOCKER.turn.lock().unwrap_or_else(PoisonError::into_inner);
+    if !DOCKER.answers() {
+        return;
+    }
+    let mut docker = OwnDocker::start();
+    let socket = docker.folder.path().join("d.sock");
+    let script = "test -e $OUTPUTS/begun || { touch $OUTPUTS/begun; sleep 600; }; stand_in";
+    let arena = small(DOCKER, &format!("socket = {:?}", socket.to_str().unwrap()));
+    let arena = arena.archive("team", "team.tar", &command(script));
+    let tar = image("crashed").to_tar().unwrap();
+    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
+    let mut running = DOCKER.spawn(&arena);
+    for _ in 0..300 {
+        if !docker.ask(&["ps", "-q"]).is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    docker.crash_and_start();
+    ends_with(&mut running, 0, &arena);
+    let record = arena.record("team", "micro_tiny_objects");
+    assert_eq!(record["interactions"][0]["outcome"], "ok", "{record}");
+    assert_eq!(docker.ask(&["ps", "-aq"]), "");
+    assert_eq!(docker.ask(&["images", "-q"]), "");
+}

@@ -1,0 +1,116 @@
+//! Nothing of a run is left with the engine, however the run ended.
+
+use super::*;
+
+pub(crate) fn a_killed_run_is_swept_by_the_next_one(engine: Engine) {
+    let name = format!("swept_{}", engine.name);
+    let arena = engine
+        .arena("")
+        .case("micro_tiny_objects")
+        .arguments(&["--clicks", "1"])
+        .archive("team", "team.tar", &command("sleep 600"));
+    let tar = image(&name).to_tar().unwrap();
+    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
+    let mut child = engine.spawn(&arena);
+    engine.waits_for_a_container();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(engine.left(&name).contains(&name));
+    let next = engine
+        .arena("")
+        .case("micro_tiny_objects")
+        .arguments(&["--clicks", "1"])
+        .archive("other", "other.tar", "");
+    let other = image(&format!("next_{name}")).to_tar().unwrap();
+    std::fs::write(next.path().join("other.tar"), other).unwrap();
+    engine.evaluate(&next).ends_with(0);
+    assert_eq!(engine.left(&name), "");
+}
+
+pub(crate) fn an_interrupted_run_leaves_nothing_with_the_engine(engine: Engine) {
+    let name = format!("interrupted_{}", engine.name);
+    let arena = engine.arena("").case("micro_tiny_objects").archive(
+        "team",
+        "team.tar",
+        &command("trap '' TERM; sleep 600 & wait"),
+    );
+    let tar = image(&name).to_tar().unwrap();
+    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut running = engine.spawn(&arena);
+        engine.waits_for_a_container();
+        // A shell in between (chroot, setpriv, env) has become the program by exec.
+        let pid = Pid::from_raw(running.id() as i32).unwrap();
+        kill_process(pid, signal).unwrap();
+        ends_with(&mut running, 1, &arena);
+        assert_eq!(engine.left(&name), "");
+        assert!(arena.left_behind().is_empty(), "{:?}", arena.left_behind());
+    }
+}
+
+pub(crate) fn an_image_that_was_there_before_stays(engine: Engine) {
+    let name = format!("before_{}", engine.name);
+    let arena = small(engine, "").archive("team", "team.tar", "");
+    write(&arena, "team.tar", &image(&name));
+    engine.own(&arena);
+    engine.ask(&[
+        "load",
+        "-i",
+        arena.path().join("team.tar").to_str().unwrap(),
+    ]);
+    engine.evaluate(&arena).ends_with(0);
+    assert!(engine.left("").contains(&name), "{}", engine.left(""));
+    assert_eq!(engine.left("segarena-"), "");
+    engine.ask(&["rmi", &name]);
+}
+
+pub(crate) fn an_image_that_is_to_be_kept_stays(engine: Engine) {
+    let name = format!("kept_{}", engine.name);
+    let arena = small(engine, "keep_image = true").archive("team", "team.tar", "");
+    write(&arena, "team.tar", &image(&name));
+    engine.evaluate(&arena).ends_with(0);
+    assert!(engine.left("").contains(&name), "{}", engine.left(""));
+    assert_eq!(engine.left("segarena-"), "");
+    engine.ask(&["rmi", &name]);
+}
+
+pub(crate) fn every_image_of_an_archive_goes_with_the_run(engine: Engine) {
+    let name = format!("several_{}", engine.name);
+    let arena = small(engine, "").archive("team_v2", "team.tar", "");
+    let several = image(&format!("{name}:first")).also_named(&format!("{name}:second"));
+    write(&arena, "team.tar", &several);
+    engine.evaluate(&arena).ends_with(0);
+    let notes = arena.run_record()["submissions"][0]["notes"].to_string();
+    assert!(notes.contains("names 2 images"), "{notes}");
+    assert_eq!(engine.left(&name), "");
+    assert_eq!(engine.left("segarena-"), "");
+}
+
+/// The first to end takes the image's name away, and the other goes on all the same.
+pub(crate) fn two_runs_of_one_archive_leave_each_other_alone(engine: Engine) {
+    let name = format!("shared_{}", engine.name);
+    let same = image(&name);
+    let long = small(engine, "").archive("team", "team.tar", &command("sleep 3; stand_in"));
+    write(&long, "team.tar", &same);
+    let short = small(engine, "").archive("team", "team.tar", "");
+    write(&short, "team.tar", &same);
+    let mut running = engine.spawn(&long);
+    engine.waits_for_a_container();
+    engine.evaluate(&short).ends_with(0);
+    ends_with(&mut running, 0, &long);
+    assert_eq!(engine.left(&name), "");
+    assert_eq!(engine.left("segarena-"), "");
+}
+
+pub(crate) fn a_volume_that_the_image_declares_goes_with_its_container(engine: Engine) {
+    let name = format!("volume_{}", engine.name);
+    let arena = small(engine, "").archive("team", "team.tar", &command("touch /data/x; stand_in"));
+    write(&arena, "team.tar", &image(&name).volume("/data"));
+    let volumes = engine.ask(&["volume", "ls", "-q"]);
+    engine.evaluate(&arena).ends_with(0);
+    assert_eq!(engine.ask(&["volume", "ls", "-q"]), volumes);
+}
+
+fn write(arena: &Arena, file: &str, image: &segarena_container::image_archive::ImageArchive) {
+    std::fs::write(arena.path().join(file), image.to_tar().unwrap()).unwrap();
+}

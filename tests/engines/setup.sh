@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs and starts the engines that tests/engines.rs runs submissions on, on Debian as root:
+# Docker, Podman, a user for rootless Podman, and the next Debian's Podman in a tree of its own.
+# What is there already stays as it is.
+set -euo pipefail
+here=$(cd "$(dirname "$0")/../.." && pwd)
+
+packages=()
+command -v docker >/dev/null || packages+=(docker.io)
+command -v podman >/dev/null || packages+=(podman)
+command -v runc >/dev/null || packages+=(runc)
+command -v newuidmap >/dev/null || packages+=(uidmap)
+command -v slirp4netns >/dev/null || packages+=(slirp4netns)
+if [ ${#packages[@]} -gt 0 ]; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
+fi
+
+if ! docker info >/dev/null 2>&1; then
+  dockerd >/tmp/segarena-test-dockerd.log 2>&1 &
+  for _ in $(seq 60); do
+    docker info >/dev/null 2>&1 && break
+    sleep 1
+  done
+fi
+docker info --format 'Docker {{.ServerVersion}}'
+
+id segarena-test >/dev/null 2>&1 || useradd --create-home segarena-test
+grep -q '^segarena-test:' /etc/subuid || usermod --add-subuids 200000-265535 --add-subgids 200000-265535 segarena-test
+podman --version
+
+# Podman 5: the tree sees the tests' folders at the paths they have outside.
+tree=/opt/segarena-test-trixie
+if [ ! -x "$tree/usr/bin/podman" ]; then
+  command -v mmdebstrap >/dev/null || {
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap
+  }
+  mmdebstrap --quiet --variant=minbase --include=podman,runc,netavark,uidmap trixie "$tree" \
+    http://deb.debian.org/debian
+fi
+# A runtime wants the root to be a mount.
+mountpoint -q "$tree" || { mount --bind "$tree" "$tree" && mount --make-private "$tree"; }
+for folder in /proc /sys /dev /tmp "$here"; do
+  mkdir -p "$tree$folder"
+  mountpoint -q "$tree$folder" ||
+    { mount --rbind "$folder" "$tree$folder" && mount --make-rslave "$tree$folder"; }
+done
+chroot "$tree" podman --version

@@ -1,0 +1,275 @@
+//! `segarena validate`: a submission tried before it is sent in.
+#![allow(clippy::unwrap_used)]
+
+mod arena;
+mod engine;
+mod image;
+mod oracle;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use arena::{PROGRAM, Ran, segarena, stand_in};
+use serde_json::Value;
+
+/// Validates a shell script on the process backend; `stand_in` in it runs the stand-in.
+fn script(script: &str, options: &[&str]) -> Ran {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("stand_in() {{ '{}'; }}\n{script}", stand_in().display());
+    let mut arguments = vec!["validate"];
+    arguments.extend(options);
+    arguments.extend(["--", "sh", "-c", &script]);
+    segarena(folder.path(), &arguments)
+}
+
+fn checks(ran: &Ran) -> Vec<Value> {
+    let report: Value = serde_json::from_str(&ran.stdout)
+        .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.stdout, ran.stderr));
+    report["checks"].as_array().unwrap().clone()
+}
+
+#[track_caller]
+fn check<'a>(checks: &'a [Value], name: &str) -> &'a Value {
+    let found = checks.iter().find(|check| check["name"] == name);
+    found.unwrap_or_else(|| panic!("no check `{name}` in {checks:#?}"))
+}
+
+#[test]
+fn a_sound_submission_passes_every_check() {
+    let ran = script("stand_in", &["--json"]).ends_with(0);
+    let checks = checks(&ran);
+    for name in [
+        "command",
+        "box",
+        "click 1",
+        "click 2",
+        "no box, click 1",
+        "segs",
+        "time",
+    ] {
+        assert_eq!(check(&checks, name)["verdict"], "ok", "{name}");
+    }
+    assert_eq!(check(&checks, "segs")["seen"], "uint8");
+}
+
+#[test]
+fn a_crash_shows_the_submissions_own_words_and_what_it_was_given() {
+    let traceback = "echo 'KeyError: boxes' >&2; exit 1";
+    let ran = script(
+        &format!("case $INPUTS in *vessels*) {traceback};; *) stand_in;; esac"),
+        &[],
+    );
+    let ran = ran.ends_with(3);
+    for said in [
+        "FAILED",
+        "no box, click 1",
+        "exit status 1",
+        "| KeyError: boxes",
+        "no `boxes`",
+    ] {
+        assert!(ran.stdout.contains(said), "no `{said}` in:\n{}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_submission_that_writes_nothing_hears_where_to_write() {
+    let ran = script("true", &["--json"]).ends_with(3);
+    let checks = checks(&ran);
+    let first = check(&checks, "box");
+    assert_eq!(first["verdict"], "failed");
+    assert!(
+        first["advice"]
+            .as_str()
+            .unwrap()
+            .contains("outputs/organs.npz"),
+        "{first}"
+    );
+}
+
+#[test]
+fn a_wrong_shape_is_named() {
+    let other = arena::fixtures().join("parity/gts/micro_tiny_objects.npz");
+    let ran = script(
+        &format!(
+            "for i in $INPUTS/*.npz; do cp '{}' $OUTPUTS/; mv $OUTPUTS/*.npz $OUTPUTS/${{i##*/}}; done",
+            other.display()
+        ),
+        &["--json"],
+    );
+    let ran = ran.ends_with(3);
+    let checks = checks(&ran);
+    let first = check(&checks, "box");
+    assert!(
+        first["seen"]
+            .as_str()
+            .unwrap()
+            .contains("unusable prediction"),
+        "{first}"
+    );
+    assert!(
+        first["advice"].as_str().unwrap().contains("uint8"),
+        "{first}"
+    );
+}
+
+#[test]
+fn labels_that_are_no_whole_numbers_are_warned_about() {
+    let Some(python) = oracle::python_with_numpy() else {
+        return;
+    };
+    let program = "import numpy, os, glob\n\
+        for path in glob.glob(os.environ['INPUTS'] + '/*.npz'):\n    \
+            shape = numpy.load(path, allow_pickle=True)['imgs'].shape\n    \
+            segs = numpy.full(shape, 0.5, numpy.float32); segs[:3] = 1\n    \
+            numpy.savez(os.environ['OUTPUTS'] + '/' + os.path.basename(path), segs=segs)\n";
+    let folder = tempfile::tempdir().unwrap();
+    let line = [
+        "validate",
+        "--json",
+        "--",
+        python.to_str().unwrap(),
+        "-c",
+        program,
+    ];
+    let ran = segarena(folder.path(), &line).ends_with(0);
+    let checks = checks(&ran);
+    let first = check(&checks, "box");
+    assert_eq!(first["verdict"], "warning");
+    assert!(
+        first["seen"].as_str().unwrap().contains("no whole numbers"),
+        "{first}"
+    );
+    let segs = check(&checks, "segs");
+    assert_eq!(
+        (&segs["verdict"], &segs["seen"]),
+        (&"warning".into(), &"float32: read as it is".into())
+    );
+}
+
+#[test]
+fn a_submission_that_hangs_is_killed_and_not_tried_again() {
+    let began = Instant::now();
+    let ran = script("sleep 300", &["--json", "--timeout", "0.5"]).ends_with(3);
+    assert!(began.elapsed() < Duration::from_secs(60));
+    let checks = checks(&ran);
+    assert_eq!(check(&checks, "box")["verdict"], "failed");
+    assert!(
+        check(&checks, "click 1")["seen"]
+            .as_str()
+            .unwrap()
+            .starts_with("not tried")
+    );
+}
+
+#[test]
+fn a_folder_with_a_predict_sh_runs_as_it_is_and_everything_can_be_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("Model");
+    std::fs::create_dir(&model).unwrap();
+    std::fs::write(
+        model.join("predict.sh"),
+        format!("'{}'\n", stand_in().display()),
+    )
+    .unwrap();
+    segarena(folder.path(), &["validate", "Model", "--output", "kept"]).ends_with(0);
+    for file in ["imgs/organs.npz", "results/Model/logs/organs.1.log"] {
+        assert!(folder.path().join("kept").join(file).is_file(), "{file}");
+    }
+    segarena(folder.path(), &["validate", "Model", "--output", "kept"])
+        .ends_with(1)
+        .says(&["not empty"]);
+}
+
+#[test]
+fn what_cannot_be_tried_ends_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = folder.path();
+    segarena(here, &["validate"])
+        .ends_with(2)
+        .says(&["nothing to validate"]);
+    segarena(here, &["validate", "none.tar"])
+        .ends_with(1)
+        .says(&["no file none.tar"]);
+    segarena(here, &["validate", "."])
+        .ends_with(1)
+        .says(&["without a predict.sh"]);
+    segarena(here, &["validate", "--timeout", "0", "--", "true"])
+        .ends_with(1)
+        .says(&["positive"]);
+    segarena(here, &["validate", "-b", "lxc", "--", "true"])
+        .ends_with(1)
+        .says(&["no backend `lxc`"]);
+    let ran = segarena(here, &["validate", "--", "no-such-program"]).ends_with(3);
+    assert!(
+        ran.stdout.contains("no program `no-such-program`"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn without_an_engine_an_archive_cannot_be_tried() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("team.tar"), "").unwrap();
+    let output = Command::new(PROGRAM)
+        .args(["validate", "team.tar"])
+        .current_dir(folder.path())
+        .env("DOCKER_HOST", "unix:///nowhere")
+        .env("CONTAINER_HOST", "unix:///nowhere")
+        .output();
+    Ran::of(output.unwrap())
+        .ends_with(1)
+        .says(&["no engine answers", "docker:", "podman:"]);
+}
+
+fn on_docker(folder: &Path, arguments: &[&str]) -> Ran {
+    let line = [&["validate", "--backend", "docker", "--json"], arguments].concat();
+    segarena(folder, &line)
+}
+
+#[test]
+fn an_archive_is_loaded_described_run_and_removed() {
+    let docker = engine::DOCKER;
+    if !docker.answers() {
+        return;
+    }
+    let _turn = docker
+        .turn
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("validated_v2.tar.gz");
+    let script = b"INPUTS=inputs OUTPUTS=outputs /usr/local/bin/stand_in\n";
+    let image = image::image("validated_other").file("/workspace/predict.sh", 0o755, script);
+    image::write_gzipped(&image, &path);
+    let ran = on_docker(folder.path(), &["validated_v2.tar.gz"]).ends_with(0);
+    let found = checks(&ran);
+    let archive = check(&found, "archive")["seen"].as_str().unwrap();
+    assert!(archive.contains("validated_other:latest"), "{archive}");
+    let name = check(&found, "name");
+    assert_eq!(name["verdict"], "warning");
+    assert!(
+        name["seen"]
+            .as_str()
+            .unwrap()
+            .contains("runs validated:latest"),
+        "{name}"
+    );
+    for (name, seen) in [("user", "root"), ("working folder", "/workspace")] {
+        assert_eq!(check(&found, name)["seen"], seen);
+    }
+    assert_eq!(check(&found, "predict.sh")["verdict"], "ok");
+    assert_eq!(check(&found, "no box, click 2")["verdict"], "ok");
+
+    let path = folder.path().join("validated_scriptless.tar.gz");
+    image::write_gzipped(&image::shell_image("validated_scriptless:latest"), &path);
+    let ran = on_docker(folder.path(), &["validated_scriptless.tar.gz"]).ends_with(3);
+    assert_eq!(check(&checks(&ran), "predict.sh")["verdict"], "failed");
+
+    std::fs::write(folder.path().join("broken.tar"), "no archive").unwrap();
+    let ran = on_docker(folder.path(), &["broken.tar"]).ends_with(3);
+    assert_eq!(check(&checks(&ran), "archive")["verdict"], "failed");
+    let images = docker.ask(&["images", "--format", "{{.Repository}}"]);
+    assert!(!images.contains("validated"), "{images}");
+}
