@@ -1,6 +1,6 @@
 //! From an archive to the engine's images, and back: what a run has loaded goes with the run.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use segarena_core::backend::{BackendError, BackendErrorKind, PrepareProgress};
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{Archive, TarStream};
+use crate::archive::{Archive, Damage, TarStream};
 use crate::engine::Engine;
 use crate::leftovers::Mark;
 use crate::lives::Lives;
@@ -37,11 +37,16 @@ pub async fn load<E: Engine>(
     progress: &dyn PrepareProgress,
 ) -> Result<Loaded, BackendError> {
     let archive = Archive::open(path)?;
-    let (size, read, damage) = (archive.size(), archive.progress(), archive.damage());
+    let (size, read) = (archive.size(), archive.progress());
     let given_up = CancellationToken::new();
     let _gives_up_with_us = given_up.clone().drop_guard();
+    let refusal = Refusal {
+        submission: submission.to_owned(),
+        path: path.to_owned(),
+        damage: archive.damage(),
+    };
     let stream = archive.into_stream(given_up.clone());
-    let mut loading = lives.spawn(load_and_mark(Arc::clone(engine), stream, given_up));
+    let mut loading = lives.spawn(load_and_mark(Arc::clone(engine), stream, given_up, refusal));
     let mut tick = tokio::time::interval(TICK);
     let loaded = loop {
         tokio::select! {
@@ -56,7 +61,7 @@ pub async fn load<E: Engine>(
         Err(BackendError::new(BackendErrorKind::Engine, message).with_source(error))
     });
     progress.bytes("loading image", size, Some(size));
-    loaded.map_err(|error| refusal(submission, path, damage.found(), error))
+    loaded
 }
 
 const TICK: Duration = Duration::from_millis(200);
@@ -65,9 +70,11 @@ async fn load_and_mark<E: Engine>(
     engine: Arc<E>,
     stream: TarStream,
     given_up: CancellationToken,
+    refusal: Refusal,
 ) -> Result<Loaded, BackendError> {
     let before = engine.image_names().await?;
-    let names = engine.load(stream).await?;
+    let names = engine.load(stream).await;
+    let names = names.map_err(|error| refusal.explain(error))?;
     let is_new = |name: &&String| !before.contains(name);
     let new: Vec<String> = names.iter().filter(is_new).cloned().collect();
     for name in &new {
@@ -132,21 +139,31 @@ pub(crate) fn is_id(name: &str) -> bool {
     name.starts_with("sha256:")
 }
 
-/// Why an archive could not be loaded: what is wrong with it where we saw that ourselves, else the
-/// engine's words.
-fn refusal(name: &str, path: &Path, damage: Option<String>, error: BackendError) -> BackendError {
-    let file = path.display();
-    if let Some(damage) = damage {
-        let message = format!("submission `{name}`: {file} is damaged or cut short: {damage}");
-        return BackendError::new(BackendErrorKind::Submission, message).with_advice(SAVE_AGAIN);
+/// What is known of an archive that an engine may refuse.
+struct Refusal {
+    submission: String,
+    path: PathBuf,
+    damage: Damage,
+}
+
+impl Refusal {
+    /// Why the archive could not be loaded: what is wrong with it where we saw that ourselves, else
+    /// the engine's words.
+    fn explain(&self, error: BackendError) -> BackendError {
+        let (name, file) = (&self.submission, self.path.display());
+        if let Some(damage) = self.damage.found() {
+            let message = format!("submission `{name}`: {file} is damaged or cut short: {damage}");
+            return BackendError::new(BackendErrorKind::Submission, message)
+                .with_advice(SAVE_AGAIN);
+        }
+        if error.kind() != BackendErrorKind::Engine || error.is_temporary() {
+            return error;
+        }
+        let message = format!("submission `{name}`: {file} could not be loaded");
+        BackendError::new(BackendErrorKind::Submission, message)
+            .with_source(error)
+            .with_advice(SAVE_AGAIN)
     }
-    if error.kind() != BackendErrorKind::Engine || error.is_temporary() {
-        return error;
-    }
-    let message = format!("submission `{name}`: {file} could not be loaded");
-    BackendError::new(BackendErrorKind::Submission, message)
-        .with_source(error)
-        .with_advice(SAVE_AGAIN)
 }
 
 /// What to do about an archive that can't be loaded.

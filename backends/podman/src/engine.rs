@@ -10,11 +10,11 @@ use segarena_container::engine::{About, Engine, Image, Output, Started, State, T
 use segarena_container::limits::graphics_cards;
 use segarena_container::owner::OWNER_LABEL;
 use segarena_container::request::ContainerRequest;
-use segarena_core::backend::BackendError;
+use segarena_core::backend::{BackendError, BackendErrorKind};
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::failure::{has_vanished, of, status};
+use crate::failure::{has_vanished, is_the_engines, of, status};
 use crate::service::{self, Service};
 use crate::spec;
 use crate::wire::Wire;
@@ -71,17 +71,21 @@ impl PodmanEngine {
         Ok(new)
     }
 
-    /// The answer that lists all there is of something. While it is made, Podman stumbles over
-    /// whatever another run removes, and is asked again.
+    /// The answer that lists all there is of something. Podman reads each thing of the list after
+    /// the other and gives up at the first that another run is just writing or removing, in ever
+    /// other words; so whatever it stumbles over, it is asked again.
     async fn list(&self, doing: &str, path: &str) -> Result<Value, BackendError> {
         let wire = self.connected().await?.wire.clone();
-        for _ in 0..LISTINGS {
+        let mut patience = LISTINGS;
+        loop {
             match wire.get(path).await {
-                Err(error) if has_vanished(&error) => tokio::time::sleep(BETWEEN_LISTINGS).await,
-                answer => return answer.map_err(|error| of(doing, error)),
+                Ok(list) => return Ok(list),
+                Err(error) if !is_the_engines(&error) => return Err(of(doing, error)),
+                Err(_) if patience > 0 => patience -= 1,
+                Err(error) => return Err(never_listed(doing, error)),
             }
+            tokio::time::sleep(BETWEEN_LISTINGS).await;
         }
-        wire.get(path).await.map_err(|error| of(doing, error))
     }
 
     async fn inspect(&self, container: &str) -> Result<Value, BackendError> {
@@ -290,9 +294,21 @@ impl Engine for PodmanEngine {
     }
 }
 
-/// So often a list is asked for when things are removed meanwhile.
+/// So often a list is asked for again when things come and go meanwhile.
 const LISTINGS: usize = 50;
 const BETWEEN_LISTINGS: Duration = Duration::from_millis(50);
+
+/// The failure of a list that was asked for in vain.
+fn never_listed(doing: &str, error: Error) -> BackendError {
+    let failure = of(doing, error).temporary();
+    if failure.kind() != BackendErrorKind::Engine {
+        return failure;
+    }
+    failure.with_advice(
+        "something in Podman's store is damaged if `podman images` or `podman ps -a` fails as \
+         well: remove what it names (Podman 5 finds more with `podman system check`)",
+    )
+}
 
 fn names(list: &Value) -> Vec<String> {
     let names = list.as_array().into_iter().flatten();
@@ -336,4 +352,74 @@ fn cards_are_described() -> bool {
             .into_iter()
             .any(|file| file.file_name().to_string_lossy().contains("nvidia"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+    use std::thread;
+
+    use super::*;
+
+    /// What Podman 4.3 answers to a list while another run's image is half written.
+    const HALF_WRITTEN: &str = r#"{"message":"locating item named \"manifest\" for image with ID \"bec2\" (consider removing the image to resolve the issue): file does not exist"}"#;
+    const ONE_IMAGE: &str = r#"[{"Id":"c0de","RepoTags":["localhost/team:latest"]}]"#;
+
+    /// A service that answers like this, one request after the other.
+    fn serve(socket: &Path, answers: Vec<(u16, &'static str)>) -> thread::JoinHandle<()> {
+        let listener = UnixListener::bind(socket).unwrap();
+        thread::spawn(move || {
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
+                while !request.next().unwrap().unwrap().is_empty() {}
+                let length = body.len();
+                write!(
+                    stream,
+                    "HTTP/1.1 {status} .\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+                )
+                .unwrap();
+            }
+        })
+    }
+
+    async fn list_of(answers: Vec<(u16, &'static str)>) -> Result<Vec<String>, BackendError> {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("podman.sock");
+        let service = serve(&socket, answers);
+        let engine = PodmanEngine::new(Some(format!("unix://{}", socket.display())));
+        let names = engine.image_names().await;
+        service.join().unwrap();
+        names
+    }
+
+    #[tokio::test]
+    async fn a_list_is_asked_for_again_while_images_come_and_go() {
+        let names = list_of(vec![
+            (500, HALF_WRITTEN),
+            (500, r#"{"message":"words that nobody has seen yet"}"#),
+            (200, ONE_IMAGE),
+        ])
+        .await;
+        let expected = ["localhost/team:latest", "c0de", "sha256:c0de"];
+        assert_eq!(names.unwrap(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_is_never_given_is_tried_again_later_with_the_words_to_mend_it() {
+        let error = list_of(vec![(500, HALF_WRITTEN); LISTINGS + 1]).await;
+        let error = error.unwrap_err();
+        assert!(error.is_temporary());
+        let text = error.to_string();
+        assert!(text.contains("locating item named"), "{text}");
+        assert!(text.contains("podman images"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_refused_is_not_asked_for_again() {
+        let error = list_of(vec![(400, r#"{"message":"no such path"}"#)]).await;
+        assert!(!error.unwrap_err().is_temporary());
+    }
 }

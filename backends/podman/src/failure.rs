@@ -81,6 +81,11 @@ fn io_kind(error: &Error) -> Option<io::ErrorKind> {
     None
 }
 
+/// Whether the engine answered and says that the failure is its own.
+pub(crate) fn is_the_engines(error: &Error) -> bool {
+    status(error).is_some_and(|code| code >= 500)
+}
+
 /// The status code of the engine's answer, when it is the answer that failed.
 pub(crate) fn status(error: &Error) -> Option<u16> {
     match error {
