@@ -10,7 +10,7 @@ use segarena_core::backend::{
 };
 use tokio::sync::OnceCell;
 
-use crate::engine::{Engine, Image};
+use crate::engine::{About, Engine, Image};
 use crate::interaction;
 use crate::leftovers::{self, Mark};
 use crate::limits::Limits;
@@ -25,8 +25,7 @@ use crate::tags;
 pub struct ContainerBackend<E> {
     engine: Arc<E>,
     options: ContainerOptions,
-    limits: OnceCell<Limits>,
-    architecture: OnceCell<String>,
+    about: OnceCell<About>,
     lives: Arc<Lives>,
 }
 
@@ -36,19 +35,14 @@ impl<E: Engine> ContainerBackend<E> {
         Self {
             engine: Arc::new(engine),
             options,
-            limits: OnceCell::new(),
-            architecture: OnceCell::new(),
+            about: OnceCell::new(),
             lives: Arc::default(),
         }
     }
 
-    async fn limits(&self) -> Result<&Limits, BackendError> {
-        self.limits
-            .get_or_try_init(|| async {
-                let about = self.engine.about().await?;
-                Ok(Limits::new(&self.options, &about)?.0)
-            })
-            .await
+    /// What the engine is; asked once.
+    async fn about(&self) -> Result<&About, BackendError> {
+        self.about.get_or_try_init(|| self.engine.about()).await
     }
 
     /// Loads an archive and says which of its images is run, and what is new with the engine.
@@ -80,10 +74,7 @@ impl<E: Engine> ContainerBackend<E> {
             .image(reference)
             .await?
             .ok_or_else(|| missing(self.kind(), submission, reference))?;
-        let here = self
-            .architecture
-            .get_or_try_init(|| async { Ok(self.engine.about().await?.architecture) })
-            .await?;
+        let here = &self.about().await?.architecture;
         if !image.architecture.is_empty() && image.architecture != *here {
             return Err(BackendError::new(
                 BackendErrorKind::Submission,
@@ -135,7 +126,7 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
     }
 
     async fn check(&self) -> Result<BackendStatus, BackendError> {
-        let about = self.engine.about().await?;
+        let about = self.about().await?.clone();
         let (_, limits) = Limits::new(&self.options, &about)?;
         leftovers::sweep(&*self.engine).await?;
         let word = |yes: bool| if yes { "yes" } else { "no" }.to_owned();
@@ -145,7 +136,7 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
             ("swap limited".to_owned(), word(about.swap)),
             ("graphics cards".to_owned(), cards(about.gpus.as_deref())),
         ];
-        facts.extend(about.facts.clone());
+        facts.extend(about.facts);
         Ok(BackendStatus {
             engine: about.name,
             version: Some(about.version),
@@ -211,9 +202,11 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
         runnable: &Runnable,
         request: &InteractionRequest<'_>,
     ) -> Result<Execution, BackendError> {
-        let limits = self.limits().await?;
-        let container = ContainerRequest::new(&self.options, limits, runnable, request);
-        interaction::run(&self.lives, Arc::clone(&self.engine), container, request).await
+        let about = self.about().await?;
+        let (limits, _) = Limits::new(&self.options, about)?;
+        let container = ContainerRequest::new(&self.options, &limits, runnable, request);
+        let engine = Arc::clone(&self.engine);
+        interaction::run(&self.lives, engine, container, about.us(), request).await
     }
 
     async fn release(&self, runnable: Runnable) -> Result<(), BackendError> {

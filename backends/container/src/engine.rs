@@ -94,6 +94,17 @@ pub struct About {
     pub facts: Vec<(String, String)>,
 }
 
+impl About {
+    /// This process's user and group as its containers count them, `UID:GID`.
+    pub fn us(&self) -> String {
+        if self.rootless {
+            return "0:0".to_owned();
+        }
+        let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
+        format!("{}:{}", user.as_raw(), group.as_raw())
+    }
+}
+
 /// An image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {

@@ -17,7 +17,8 @@ use crate::lives::Lives;
 use crate::memory::PeakWatch;
 use crate::request::ContainerRequest;
 
-/// Runs a container from its creation to its removal.
+/// Runs a container from its creation to its removal. What it wrote then belongs to `us`, as
+/// [`About::us`](crate::engine::About::us) has it.
 ///
 /// The work is done by a task of its own, one of `lives`: when the caller stops listening, it
 /// kills and removes the container before it ends.
@@ -28,6 +29,7 @@ pub async fn run<E: Engine>(
     lives: &Arc<Lives>,
     engine: Arc<E>,
     container: ContainerRequest,
+    us: String,
     request: &InteractionRequest<'_>,
 ) -> Result<Execution, BackendError> {
     let cancel = request.cancel.child_token();
@@ -40,6 +42,7 @@ pub async fn run<E: Engine>(
         lives: Arc::clone(lives),
         engine,
         container,
+        us,
         timeout: request.timeout,
         cancel,
         folders: [request.inputs.to_owned(), request.outputs.to_owned()],
@@ -57,6 +60,7 @@ struct Life<E> {
     lives: Arc<Lives>,
     engine: Arc<E>,
     container: ContainerRequest,
+    us: String,
     timeout: Duration,
     cancel: CancellationToken,
     folders: [PathBuf; 2],
@@ -177,15 +181,9 @@ impl<E: Engine> Life<E> {
         if !foreign {
             return Ok(());
         }
-        let owner = if self.engine.about().await?.rootless {
-            "0:0".to_owned()
-        } else {
-            let (user, group) = (rustix::process::getuid(), rustix::process::getgid());
-            format!("{}:{}", user.as_raw(), group.as_raw())
-        };
         let id = self
             .engine
-            .create(&self.container.handing_over(&owner))
+            .create(&self.container.handing_over(&self.us))
             .await?;
         let result = async {
             if self.engine.start(&id).await? == Started::Yes {
