@@ -127,6 +127,16 @@ fn outputs(bytes: &[u8]) -> tempfile::TempDir {
     folder
 }
 
+/// Reads the prediction in this folder in a process of its own, which refuses it in these words
+/// and needs less than so many MiB.
+#[track_caller]
+fn assert_refused(folder: &Path, shape: [usize; 3], words: &str, mebibytes: u64) {
+    let answer = read_in_process(folder, "prediction", shape, 512);
+    assert!(answer.outcome.contains(words), "{}", answer.outcome);
+    let peak = answer.peak_kib;
+    assert!(peak < mebibytes * 1024, "{peak} KiB");
+}
+
 fn bomb(descriptor: &str, shape: [usize; 3], zeros: u64, claim: Option<u64>) -> Vec<u8> {
     let start = array(descriptor, &shape, &[]);
     let data = deflated_zeros(&start, zeros);
@@ -145,13 +155,7 @@ fn voxels(shape: [usize; 3]) -> u64 {
 #[test]
 fn ten_gigabytes_that_say_so_are_refused_before_they_are_inflated() {
     let folder = outputs(&bomb("|u1", SMALL, 10 * GIGABYTE, None));
-    let answer = read_in_process(folder.path(), "prediction", SMALL, 512);
-    assert!(
-        answer.outcome.contains("no uint8 array of shape"),
-        "{}",
-        answer.outcome
-    );
-    assert!(answer.peak_kib < 32 * 1024, "{} KiB", answer.peak_kib);
+    assert_refused(folder.path(), SMALL, "no uint8 array of shape", 32);
 }
 
 #[test]
@@ -163,13 +167,7 @@ fn ten_gigabytes_that_claim_to_be_small_are_refused() {
         10 * GIGABYTE,
         Some(start + voxels(SMALL)),
     ));
-    let answer = read_in_process(folder.path(), "prediction", SMALL, 512);
-    assert!(
-        answer.outcome.contains("cannot inflate"),
-        "{}",
-        answer.outcome
-    );
-    assert!(answer.peak_kib < 32 * 1024, "{} KiB", answer.peak_kib);
+    assert_refused(folder.path(), SMALL, "cannot inflate", 32);
 }
 
 #[test]
@@ -181,13 +179,7 @@ fn ten_gigabytes_behind_an_array_of_the_right_size_are_never_inflated() {
         10 * GIGABYTE,
         Some(start + voxels(LARGE)),
     ));
-    let answer = read_in_process(folder.path(), "prediction", LARGE, 512);
-    assert!(
-        answer.outcome.contains("longer than its array"),
-        "{}",
-        answer.outcome
-    );
-    assert!(answer.peak_kib < 110 * 1024, "{} KiB", answer.peak_kib);
+    assert_refused(folder.path(), LARGE, "longer than its array", 110);
 }
 
 #[test]
@@ -199,13 +191,7 @@ fn a_header_of_ten_gigabytes_is_refused() {
     (entry.method, entry.deflated) = (8, data.len() as u64);
     (entry.inflated, entry.data) = (start.len() as u64 + 10 * GIGABYTE, data);
     let folder = outputs(&zip(&[entry]));
-    let answer = read_in_process(folder.path(), "prediction", SMALL, 512);
-    assert!(
-        answer.outcome.contains("claims 4294967295 bytes"),
-        "{}",
-        answer.outcome
-    );
-    assert!(answer.peak_kib < 32 * 1024, "{} KiB", answer.peak_kib);
+    assert_refused(folder.path(), SMALL, "claims 4294967295 bytes", 32);
 }
 
 #[test]
@@ -221,13 +207,7 @@ fn a_directory_that_claims_billions_of_members_allocates_nothing() {
             offset: None,
         };
         let folder = outputs(&zip_ending(std::slice::from_ref(&entry), end));
-        let answer = read_in_process(folder.path(), "prediction", SMALL, 512);
-        assert!(
-            answer.outcome.contains("more than 4096 members"),
-            "{}",
-            answer.outcome
-        );
-        assert!(answer.peak_kib < 32 * 1024, "{} KiB", answer.peak_kib);
+        assert_refused(folder.path(), SMALL, "more than 4096 members", 32);
     }
 }
 
@@ -260,13 +240,7 @@ fn a_directory_of_hundreds_of_megabytes_is_read_no_further_than_needed() {
     rest[locator + 8..locator + 16].copy_from_slice(&record.to_le_bytes());
     file.write_all(&rest).unwrap();
     file.flush().unwrap();
-    let answer = read_in_process(folder.path(), "prediction", SMALL, 512);
-    assert!(
-        answer.outcome.contains("more than 4096 members"),
-        "{}",
-        answer.outcome
-    );
-    assert!(answer.peak_kib < 32 * 1024, "{} KiB", answer.peak_kib);
+    assert_refused(folder.path(), SMALL, "more than 4096 members", 32);
 }
 
 #[test]
