@@ -76,7 +76,7 @@ pub async fn sweep(engine: &impl Engine) -> Result<(), BackendError> {
     let is_dead = |name: &&String| owner_of(name, LOADED).is_some_and(|owner| owner.is_dead());
     for mark in names.iter().filter(is_dead) {
         // The name that the archive gave is as much a leftover as the mark.
-        for name in names_of_the_same(engine, &names, mark).await? {
+        for name in names_of_the_same(engine, &names, mark).await {
             let _ = engine.remove_image(name).await;
         }
     }
@@ -88,23 +88,25 @@ pub async fn sweep(engine: &impl Engine) -> Result<(), BackendError> {
     Ok(())
 }
 
-/// Of these names, those of the image with this mark, but for the marks of living owners.
+/// Of these names, those of the image with this mark, but for the marks of living owners. One that
+/// the engine can't look at, because another run is just removing it perhaps, is none of them.
 async fn names_of_the_same<'n>(
     engine: &impl Engine,
     names: &'n [String],
     mark: &str,
-) -> Result<Vec<&'n str>, BackendError> {
-    let Some(image) = engine.image(mark).await? else {
-        return Ok(Vec::new());
+) -> Vec<&'n str> {
+    let Ok(Some(image)) = engine.image(mark).await else {
+        return Vec::new();
     };
     let mut same = Vec::new();
-    for name in names {
-        let other = engine.image(name).await?;
-        if other.is_some_and(|other| other.id == image.id) && !is_mark_of_living(name) {
+    for name in names.iter().filter(|name| !is_mark_of_living(name)) {
+        if let Ok(Some(other)) = engine.image(name).await
+            && other.id == image.id
+        {
             same.push(name.as_str());
         }
     }
-    Ok(same)
+    same
 }
 
 fn owner_of(name: &str, prefix: &str) -> Option<Owner> {

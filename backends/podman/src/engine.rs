@@ -1,7 +1,6 @@
 //! Podman as an [`Engine`].
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use podman_api::opts::ImageTagOpts;
@@ -10,11 +9,11 @@ use segarena_container::engine::{About, Engine, Image, Output, Started, State, T
 use segarena_container::limits::graphics_cards;
 use segarena_container::owner::OWNER_LABEL;
 use segarena_container::request::ContainerRequest;
-use segarena_core::backend::{BackendError, BackendErrorKind};
+use segarena_core::backend::BackendError;
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::failure::{has_vanished, is_the_engines, of, status};
+use crate::failure::{of, of_store, status};
 use crate::service::{self, Service};
 use crate::spec;
 use crate::wire::Wire;
@@ -71,21 +70,10 @@ impl PodmanEngine {
         Ok(new)
     }
 
-    /// The answer that lists all there is of something. Podman reads each thing of the list after
-    /// the other and gives up at the first that another run is just writing or removing, in ever
-    /// other words; so whatever it stumbles over, it is asked again.
+    /// The answer that lists all there is of something.
     async fn list(&self, doing: &str, path: &str) -> Result<Value, BackendError> {
-        let wire = self.connected().await?.wire.clone();
-        let mut patience = LISTINGS;
-        loop {
-            match wire.get(path).await {
-                Ok(list) => return Ok(list),
-                Err(error) if !is_the_engines(&error) => return Err(of(doing, error)),
-                Err(_) if patience > 0 => patience -= 1,
-                Err(error) => return Err(never_listed(doing, error)),
-            }
-            tokio::time::sleep(BETWEEN_LISTINGS).await;
-        }
+        let answer = self.connected().await?.wire.get_from_store(path).await;
+        answer.map_err(|error| of_store(doing, error))
     }
 
     async fn inspect(&self, container: &str) -> Result<Value, BackendError> {
@@ -150,7 +138,7 @@ impl Engine for PodmanEngine {
 
     async fn image(&self, reference: &str) -> Result<Option<Image>, BackendError> {
         let path = format!("/images/{reference}/json");
-        match self.connected().await?.wire.get(&path).await {
+        match self.connected().await?.wire.get_from_store(&path).await {
             Ok(image) => {
                 let text = |key: &str| image[key].as_str().unwrap_or_default().to_owned();
                 Ok(Some(Image {
@@ -166,8 +154,7 @@ impl Engine for PodmanEngine {
                 }))
             }
             Err(error) if matches!(status(&error), Some(404 | 400)) => Ok(None),
-            Err(error) if has_vanished(&error) => Ok(None),
-            Err(error) => Err(of("looking for an image", error)),
+            Err(error) => Err(of_store("looking for an image", error)),
         }
     }
 
@@ -294,22 +281,6 @@ impl Engine for PodmanEngine {
     }
 }
 
-/// So often a list is asked for again when things come and go meanwhile.
-const LISTINGS: usize = 50;
-const BETWEEN_LISTINGS: Duration = Duration::from_millis(50);
-
-/// The failure of a list that was asked for in vain.
-fn never_listed(doing: &str, error: Error) -> BackendError {
-    let failure = of(doing, error).temporary();
-    if failure.kind() != BackendErrorKind::Engine {
-        return failure;
-    }
-    failure.with_advice(
-        "something in Podman's store is damaged if `podman images` or `podman ps -a` fails as \
-         well: remove what it names (Podman 5 finds more with `podman system check`)",
-    )
-}
-
 fn names(list: &Value) -> Vec<String> {
     let names = list.as_array().into_iter().flatten();
     names.filter_map(Value::as_str).map(str::to_owned).collect()
@@ -362,13 +333,17 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::wire::READINGS;
 
     /// What Podman 4.3 answers to a list while another run's image is half written.
     const HALF_WRITTEN: &str = r#"{"message":"locating item named \"manifest\" for image with ID \"bec2\" (consider removing the image to resolve the issue): file does not exist"}"#;
+    /// What it answers to a look at an image that is half removed.
+    const HALF_REMOVED: &str =
+        r#"{"message":"runtime error: invalid memory address or nil pointer dereference"}"#;
     const ONE_IMAGE: &str = r#"[{"Id":"c0de","RepoTags":["localhost/team:latest"]}]"#;
 
-    /// A service that answers like this, one request after the other.
-    fn serve(socket: &Path, answers: Vec<(u16, &'static str)>) -> thread::JoinHandle<()> {
+    /// A service that answers like this, one request after the other, and then is gone.
+    fn serve(socket: &Path, answers: Vec<(u16, &'static str)>) {
         let listener = UnixListener::bind(socket).unwrap();
         thread::spawn(move || {
             for (status, body) in answers {
@@ -382,34 +357,37 @@ mod tests {
                 )
                 .unwrap();
             }
-        })
+        });
     }
 
-    async fn list_of(answers: Vec<(u16, &'static str)>) -> Result<Vec<String>, BackendError> {
+    /// The names of the images, and the image `team`, of a service that answers like this.
+    async fn ask(
+        answers: Vec<(u16, &'static str)>,
+    ) -> Result<(Vec<String>, Option<Image>), BackendError> {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("podman.sock");
-        let service = serve(&socket, answers);
+        serve(&socket, answers);
         let engine = PodmanEngine::new(Some(format!("unix://{}", socket.display())));
-        let names = engine.image_names().await;
-        service.join().unwrap();
-        names
+        Ok((engine.image_names().await?, engine.image("team").await?))
     }
 
     #[tokio::test]
-    async fn a_list_is_asked_for_again_while_images_come_and_go() {
-        let names = list_of(vec![
+    async fn the_store_is_read_again_while_images_come_and_go() {
+        let answers = vec![
             (500, HALF_WRITTEN),
             (500, r#"{"message":"words that nobody has seen yet"}"#),
             (200, ONE_IMAGE),
-        ])
-        .await;
-        let expected = ["localhost/team:latest", "c0de", "sha256:c0de"];
-        assert_eq!(names.unwrap(), expected);
+            (500, HALF_REMOVED),
+            (404, r#"{"message":"image not known"}"#),
+        ];
+        let (names, team) = ask(answers).await.unwrap();
+        assert_eq!(names, ["localhost/team:latest", "c0de", "sha256:c0de"]);
+        assert_eq!(team, None);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_list_that_is_never_given_is_tried_again_later_with_the_words_to_mend_it() {
-        let error = list_of(vec![(500, HALF_WRITTEN); LISTINGS + 1]).await;
+    async fn a_store_that_is_never_read_is_tried_again_later_with_the_words_to_mend_it() {
+        let error = ask(vec![(500, HALF_WRITTEN); READINGS + 1]).await;
         let error = error.unwrap_err();
         assert!(error.is_temporary());
         let text = error.to_string();
@@ -419,7 +397,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_that_is_refused_is_not_asked_for_again() {
-        let error = list_of(vec![(400, r#"{"message":"no such path"}"#)]).await;
+        let error = ask(vec![(400, r#"{"message":"no such path"}"#)]).await;
         assert!(!error.unwrap_err().is_temporary());
     }
 }

@@ -22,9 +22,22 @@ pub(crate) fn of(doing: &str, error: Error) -> BackendError {
     }
 }
 
+/// The engine's failure to tell what is in its store, however often it was asked.
+pub(crate) fn of_store(doing: &str, error: Error) -> BackendError {
+    let is_the_engines = is_the_engines(&error);
+    let failure = of(doing, error);
+    if !is_the_engines || failure.kind() != BackendErrorKind::Engine {
+        return failure;
+    }
+    failure.temporary().with_advice(
+        "something in Podman's store is damaged if `podman images` or `podman ps -a` fails as \
+         well: remove what it names (Podman 5 finds more with `podman system check`)",
+    )
+}
+
 /// Whether Podman failed because something that it had just seen is gone: somebody else, another
 /// run perhaps, removed it meanwhile.
-pub(crate) fn has_vanished(error: &Error) -> bool {
+fn has_vanished(error: &Error) -> bool {
     let text = error.to_string();
     [
         "image not known",

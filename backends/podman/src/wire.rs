@@ -8,6 +8,7 @@
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
+use std::time::Duration;
 
 use containers_api::conn::hyper::{self, Body, Client, Response, StatusCode};
 use containers_api::conn::{
@@ -20,8 +21,14 @@ use segarena_core::backend::LogStream;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use crate::failure::is_the_engines;
+
 /// The oldest interface that has all that is asked here; every later Podman speaks it.
 const VERSION: &str = "/v4.0.0/libpod";
+
+/// So often the store is read once more.
+pub(crate) const READINGS: usize = 50;
+const BETWEEN_READINGS: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone)]
 pub(crate) struct Wire {
@@ -43,6 +50,19 @@ impl Wire {
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Error> {
         self.client.get_json(format!("{VERSION}{path}")).await
+    }
+
+    /// Asks about what is in the store. Podman fails at whatever another run is just writing or
+    /// removing there, in ever other words and sometimes by a panic of its own; so whatever it
+    /// stumbles over, it is asked again for a while.
+    pub(crate) async fn get_from_store(&self, path: &str) -> Result<Value, Error> {
+        for _ in 0..READINGS {
+            match self.get(path).await {
+                Err(error) if is_the_engines(&error) => tokio::time::sleep(BETWEEN_READINGS).await,
+                answer => return answer,
+            }
+        }
+        self.get(path).await
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
