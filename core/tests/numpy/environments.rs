@@ -1,5 +1,6 @@
 //! The Python environments that `tests/python-env.sh` makes.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -33,6 +34,17 @@ impl Environment {
         );
         String::from_utf8(output.stdout).unwrap()
     }
+}
+
+/// The cases that a script wrote into this folder, each with its labels.
+pub fn written_cases(folder: &Path) -> Vec<(String, Vec<i64>)> {
+    let text = fs::read_to_string(folder.join("cases.txt")).unwrap();
+    let case = |line: &str| {
+        let (name, labels) = line.split_once(' ').unwrap();
+        let labels = labels.split(' ').map(|label| label.parse().unwrap());
+        (name.to_owned(), labels.collect())
+    };
+    text.lines().map(case).collect()
 }
 
 /// All environments. Where one is missing: none, and a word of what is skipped, or a failure if

@@ -5,25 +5,16 @@ use std::fs;
 use ndarray::Array3;
 use segarena_core::npz::read_ground_truth;
 
-use super::environments::environments;
+use super::environments::{environments, written_cases};
 
 #[test]
 fn ground_truths_written_by_numpy_are_read_with_their_labels() {
     for environment in environments("ground truths written by numpy") {
         let folder = tempfile::tempdir().unwrap();
         environment.run("ground_truths.py", folder.path());
-        let cases = fs::read_to_string(folder.path().join("cases.txt")).unwrap();
-        assert!(
-            cases.lines().count() > 200,
-            "{} cases",
-            cases.lines().count()
-        );
-        for line in cases.lines() {
-            let (name, labels) = line.split_once(' ').unwrap();
-            let labels: Vec<i64> = labels
-                .split(' ')
-                .map(|label| label.parse().unwrap())
-                .collect();
+        let cases = written_cases(folder.path());
+        assert!(cases.len() > 200, "{} cases", cases.len());
+        for (name, labels) in cases {
             let ranks = fs::read(folder.path().join(format!("{name}.ranks"))).unwrap();
             let what = format!("numpy {}: {name}", environment.version);
 

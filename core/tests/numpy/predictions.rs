@@ -7,7 +7,7 @@ use ndarray::Array3;
 use segarena_core::npz::{Folder, read_prediction};
 use segarena_core::volume::LabelKeys;
 
-use super::environments::environments;
+use super::environments::{environments, written_cases};
 
 const SHAPE: [usize; 3] = [3, 4, 5];
 
@@ -17,18 +17,9 @@ fn predictions_written_by_numpy_are_read_as_numpy_casts_and_compares_them() {
         let folder = tempfile::tempdir().unwrap();
         environment.run("predictions.py", folder.path());
         let handle = Folder::open(folder.path()).unwrap();
-        let cases = fs::read_to_string(folder.path().join("cases.txt")).unwrap();
-        assert!(
-            cases.lines().count() > 500,
-            "{} cases",
-            cases.lines().count()
-        );
-        for line in cases.lines() {
-            let (name, labels) = line.split_once(' ').unwrap();
-            let labels: Vec<i64> = labels
-                .split(' ')
-                .map(|label| label.parse().unwrap())
-                .collect();
+        let cases = written_cases(folder.path());
+        assert!(cases.len() > 500, "{} cases", cases.len());
+        for (name, labels) in cases {
             let keys = LabelKeys::new(labels).unwrap();
             let expected = |reading: &str| {
                 let bytes = fs::read(folder.path().join(format!("{name}.{reading}"))).unwrap();
@@ -50,7 +41,7 @@ fn predictions_written_by_numpy_are_read_as_numpy_casts_and_compares_them() {
             );
             assert_eq!(
                 read.remarks.is_empty(),
-                expects_no_remark(name),
+                expects_no_remark(&name),
                 "{what}: {:?}",
                 read.remarks
             );
