@@ -6,6 +6,7 @@ pub mod archive;
 mod backend;
 pub mod engine;
 pub mod image_archive;
+mod intention;
 mod interaction;
 mod leftovers;
 pub mod limits;

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, Damage, TarStream};
 use crate::engine::Engine;
+use crate::intention::Intention;
 use crate::leftovers::Mark;
 use crate::lives::Lives;
 
@@ -72,10 +73,11 @@ async fn load_and_mark<E: Engine>(
     given_up: CancellationToken,
     refusal: Refusal,
 ) -> Result<Loaded, BackendError> {
-    let before = engine.image_names().await?;
+    let known = engine.image_names().await?;
+    let intention = Intention::of(engine.kind(), &refusal.path, known);
     let names = engine.load(stream).await;
     let names = names.map_err(|error| refusal.explain(error))?;
-    let is_new = |name: &&String| !before.contains(name);
+    let is_new = |name: &&String| !intention.was_there(name);
     let new: Vec<String> = names.iter().filter(is_new).cloned().collect();
     for name in &new {
         let image = engine.image(name).await?;
@@ -84,6 +86,7 @@ async fn load_and_mark<E: Engine>(
         let put = Mark::of_loaded(&image.id).put(&*engine, &image).await;
         put.map_err(BackendError::temporary)?;
     }
+    intention.fulfilled();
     if given_up.is_cancelled() {
         unload(&*engine, &new).await?;
     }
