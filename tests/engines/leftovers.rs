@@ -1,5 +1,8 @@
 //! Nothing of a run is left with the engine, however the run ended.
 
+use std::io::Read;
+use std::time::Duration;
+
 use super::*;
 
 pub(crate) fn a_killed_run_is_swept_by_the_next_one(engine: Engine) {
@@ -13,6 +16,8 @@ pub(crate) fn a_killed_run_is_swept_by_the_next_one(engine: Engine) {
     std::fs::write(arena.path().join("team.tar"), tar).unwrap();
     let mut child = engine.spawn(&arena);
     engine.waits_for_a_container();
+    let services = services_of(&child);
+    assert_eq!(services.is_empty(), engine.kind != "podman");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(engine.left(&name).contains(&name));
@@ -25,6 +30,54 @@ pub(crate) fn a_killed_run_is_swept_by_the_next_one(engine: Engine) {
     std::fs::write(next.path().join("other.tar"), other).unwrap();
     engine.evaluate(&next).ends_with(0);
     assert_eq!(engine.left(&name), "");
+    for service in services {
+        assert!(ends(&service), "the service outlives the run");
+    }
+}
+
+/// Podman's services that this run has started.
+fn services_of(run: &Child) -> Vec<String> {
+    let children = Command::new("pgrep")
+        .args(["-P", &run.id().to_string(), "podman"])
+        .output()
+        .unwrap();
+    let children = String::from_utf8(children.stdout).unwrap();
+    children.lines().map(str::to_owned).collect()
+}
+
+/// Whether this process ends within half a minute.
+fn ends(process: &str) -> bool {
+    let status = format!("/proc/{process}/stat");
+    (0..300).any(|_| {
+        std::thread::sleep(Duration::from_millis(100));
+        // What nobody waits for is a zombie here, and gone all the same.
+        std::fs::read_to_string(&status).map_or(true, |stat| stat.contains(") Z "))
+    })
+}
+
+/// The engine may go on loading without us, and the next run knows whose the image is.
+pub(crate) fn a_run_killed_while_it_loads_leaves_nothing_after_the_next_one(engine: Engine) {
+    let name = format!("midway_{}", engine.name);
+    let arena = small(engine, "")
+        .archive("team", "team.tar", "")
+        .arguments(&["--restart"]);
+    let mut weight = Vec::new();
+    let noise = std::fs::File::open("/dev/urandom").unwrap();
+    noise.take(100 << 20).read_to_end(&mut weight).unwrap();
+    write(
+        &arena,
+        "team.tar",
+        &image(&name).file("/weight", 0o644, &weight),
+    );
+    for wait in [200, 500, 900] {
+        let mut child = engine.spawn(&arena);
+        std::thread::sleep(Duration::from_millis(wait));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        engine.evaluate(&arena).ends_with(0);
+        assert_eq!(engine.left(&name), "", "killed after {wait} ms");
+        assert_eq!(engine.left("segarena-"), "", "killed after {wait} ms");
+    }
 }
 
 pub(crate) fn an_interrupted_run_leaves_nothing_with_the_engine(engine: Engine) {

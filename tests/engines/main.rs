@@ -56,6 +56,7 @@ on_every_engine! {
     endings::endings_are_told_apart
     endings::an_image_without_the_script_says_what_is_missing
     leftovers::a_killed_run_is_swept_by_the_next_one
+    leftovers::a_run_killed_while_it_loads_leaves_nothing_after_the_next_one
     leftovers::an_interrupted_run_leaves_nothing_with_the_engine
     leftovers::an_image_that_was_there_before_stays
     leftovers::an_image_that_is_to_be_kept_stays

@@ -2,6 +2,7 @@
 //! interface.
 #![warn(missing_docs)]
 
+mod abandoned;
 mod engine;
 mod failure;
 mod service;

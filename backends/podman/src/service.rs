@@ -8,6 +8,10 @@ use std::time::Duration;
 use segarena_core::backend::{BackendError, BackendErrorKind};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+
+use crate::abandoned::{self, SOCKET};
+use crate::wire::Wire;
 
 /// The socket of a service that runs already, in the order in which Podman's own client looks:
 /// configured, `CONTAINER_HOST`, the user's, and for root the system's.
@@ -42,9 +46,14 @@ pub(crate) fn running(configured: Option<&str>) -> Result<Option<PathBuf>, Backe
 }
 
 /// A service that was started for this run.
+///
+/// It ends by itself once nobody has spoken to it for a while, so that it does not outlive a run
+/// that is killed; until then it finishes what it was at, an image that it loads for one. A living
+/// run speaks to it all the time.
 #[derive(Debug)]
 pub(crate) struct Service {
     child: Mutex<Child>,
+    _pulse: Pulse,
     folder: TempDir,
 }
 
@@ -66,15 +75,14 @@ impl Service {
             let message = "podman: cannot start `podman system service`";
             BackendError::new(BackendErrorKind::Unavailable, message).with_source(error)
         };
-        let folder = tempfile::Builder::new()
-            .prefix("segarena-podman-")
-            .tempdir()
-            .map_err(failed)?;
+        abandoned::clear_away(&std::env::temp_dir());
+        let folder = abandoned::new_folder().map_err(failed)?;
         let said = folder.path().join("service.log");
         let log = std::fs::File::create(&said).map_err(failed)?;
-        let socket = folder.path().join("podman.sock");
+        let socket = folder.path().join(SOCKET);
         let mut child = Command::new(program)
-            .args(["system", "service", "--time=0"])
+            .args(["system", "service"])
+            .arg(format!("--time={}", ALONE.as_secs()))
             .arg(format!("unix://{}", socket.display()))
             // What its monitors drop where they stand is gone with the folder.
             .current_dir(folder.path())
@@ -88,8 +96,11 @@ impl Service {
             .map_err(failed)?;
         for _ in 0..PATIENCE {
             if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
-                let child = Mutex::new(child);
-                return Ok(Self { child, folder });
+                return Ok(Self {
+                    child: Mutex::new(child),
+                    _pulse: Pulse::of(&socket),
+                    folder,
+                });
             }
             if child.try_wait().map_err(failed)?.is_some() {
                 break;
@@ -108,7 +119,7 @@ impl Service {
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.folder.path().join("podman.sock")
+        self.folder.path().join(SOCKET)
     }
 
     /// Whether it has not ended.
@@ -127,6 +138,33 @@ impl Service {
         let _ = child.kill().await;
     }
 }
+
+/// Speaks to a service now and then, until dropped.
+#[derive(Debug)]
+struct Pulse(JoinHandle<()>);
+
+impl Pulse {
+    fn of(socket: &Path) -> Self {
+        let wire = Wire::new(socket);
+        Self(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(BEAT).await;
+                // Whatever it answers, it has been spoken to.
+                let _ = wire.get("/_ping").await;
+            }
+        }))
+    }
+}
+
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A service that nobody speaks to ends after this time.
+const ALONE: Duration = Duration::from_secs(15);
+const BEAT: Duration = Duration::from_secs(3);
 
 const PAUSE: Duration = Duration::from_millis(20);
 /// So many pauses: 20 s.
