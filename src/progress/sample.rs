@@ -4,6 +4,7 @@
 use segarena_core::clicks::{Click, ClickKind};
 use segarena_core::event::Event;
 use segarena_core::record::{CaseRecord, ClickRecord, InteractionRecord, Outcome};
+use segarena_core::run::SubmissionSummary;
 
 pub(crate) fn run_started(submissions: usize, cases: usize) -> Event {
     Event::RunStarted {
@@ -68,6 +69,16 @@ pub(crate) fn record(case: &str, score: f64, outcomes: Vec<Outcome>) -> CaseReco
 
 pub(crate) fn sound() -> Vec<Outcome> {
     vec![Outcome::Ok { exit_code: 0 }; 6]
+}
+
+/// A submission that could be run, with these cases.
+pub(crate) fn submission(name: &str, records: Vec<CaseRecord>) -> SubmissionSummary {
+    SubmissionSummary {
+        name: name.into(),
+        error: None,
+        records,
+        finished_before: 0,
+    }
 }
 
 /// A case that came out well.

@@ -188,16 +188,7 @@ mod tests {
     use segarena_core::record::Outcome;
 
     use super::*;
-    use crate::progress::sample::{record, sound};
-
-    fn submission(name: &str, records: Vec<CaseRecord>) -> SubmissionSummary {
-        SubmissionSummary {
-            name: name.into(),
-            error: None,
-            records,
-            finished_before: 0,
-        }
-    }
+    use crate::progress::sample::{record, sound, submission};
 
     fn failing(outcome: Outcome, said: &str) -> CaseRecord {
         let ok = Outcome::Ok { exit_code: 0 };

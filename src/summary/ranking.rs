@@ -94,7 +94,7 @@ fn row(rank: Option<usize>, submission: &SubmissionSummary) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::progress::sample::{record, sound};
+    use crate::progress::sample::{record, sound, submission};
 
     #[test]
     fn equals_share_the_better_rank() {
@@ -107,14 +107,5 @@ mod tests {
             .map(|(rank, s)| (rank.unwrap(), &*s.name))
             .collect();
         assert_eq!(ranks, [(1, "b"), (2, "a"), (2, "c")]);
-    }
-
-    fn submission(name: &str, records: Vec<CaseRecord>) -> SubmissionSummary {
-        SubmissionSummary {
-            name: name.into(),
-            error: None,
-            records,
-            finished_before: 0,
-        }
     }
 }
