@@ -129,12 +129,12 @@ fn what_a_killed_run_left_running_is_killed_by_the_next_one() {
     let mut run = start(&arena);
     let processes = ["child", "pid"].map(|name| written(&arena.path().join(name)));
     // Whoever would end the submission with the run is killed first.
-    let guardian = children_of(run.id())
+    let watchdog = children_of(run.id())
         .into_iter()
         .find(|pid| *pid != processes[1])
         .unwrap();
     rustix::process::kill_process(
-        rustix::process::Pid::from_raw(guardian.parse().unwrap()).unwrap(),
+        rustix::process::Pid::from_raw(watchdog.parse().unwrap()).unwrap(),
         rustix::process::Signal::KILL,
     )
     .unwrap();

@@ -10,9 +10,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use segarena_child::ProcessIdentity;
 use tempfile::NamedTempFile;
 
-use crate::owner::Owner;
 
 /// A load that goes on. Its file goes with it, unless the process is killed.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ impl Intention {
             .collect();
         let is_older = |name: &String| dead.iter().all(|(_, word)| word.before.contains(name));
         let word = Word {
-            owner: Owner::myself().to_label(),
+            owner: ProcessIdentity::own().to_string(),
             engine: engine.to_owned(),
             archive,
             before: known.into_iter().filter(is_older).collect(),
@@ -120,8 +120,8 @@ fn dead_words(folder: &Path) -> Vec<(PathBuf, Word)> {
         .filter_map(|entry| {
             let text = fs::read(entry.path()).ok()?;
             let word: Word = serde_json::from_slice(&text).ok()?;
-            let owner = Owner::from_label(&word.owner)?;
-            owner.is_dead().then(|| (entry.path(), word))
+            let owner = ProcessIdentity::parse(&word.owner)?;
+            owner.is_gone().then(|| (entry.path(), word))
         })
         .collect()
 }
@@ -141,7 +141,7 @@ mod tests {
     /// As a process leaves it that was killed while it loaded: this one's number, begun at
     /// another time.
     fn killed(folder: &Path, archive: &str, before: &[&str]) {
-        let owner = Owner::myself().to_label();
+        let owner = ProcessIdentity::own().to_string();
         let mut parts: Vec<&str> = owner.split('.').collect();
         parts[1] = "1";
         let owner = parts.join(".");

@@ -3,11 +3,11 @@
 //! Containers carry their owner as a label. An image can't be given a label, so one that came from
 //! an archive gets a further name that carries the owner: a mark.
 
+use segarena_child::ProcessIdentity;
 use segarena_core::backend::BackendError;
 
 use crate::engine::{Engine, Image};
 use crate::loading::short;
-use crate::owner::Owner;
 
 /// Begins the marks of images that a run has loaded and that go with it.
 const LOADED: &str = "segarena-loaded";
@@ -36,7 +36,7 @@ impl Mark {
     fn new(prefix: &str, image: &str) -> Self {
         Self {
             repository: format!("{prefix}/{}", short(image)),
-            tag: Owner::myself().to_label(),
+            tag: ProcessIdentity::own().to_string(),
         }
     }
 
@@ -67,13 +67,13 @@ impl Mark {
 /// The engine's, when it can't even list them. What can't be removed now is left for next time.
 pub async fn sweep(engine: &impl Engine) -> Result<(), BackendError> {
     for (container, owner) in engine.owned_containers().await? {
-        if Owner::from_label(&owner).is_some_and(|owner| owner.is_dead()) {
+        if ProcessIdentity::parse(&owner).is_some_and(|owner| owner.is_gone()) {
             tracing::info!(container, "removing what a killed run left");
             let _ = engine.remove(&container).await;
         }
     }
     let names = engine.image_names().await?;
-    let is_dead = |name: &&String| owner_of(name, LOADED).is_some_and(|owner| owner.is_dead());
+    let is_dead = |name: &&String| owner_of(name, LOADED).is_some_and(|owner| owner.is_gone());
     for mark in names.iter().filter(is_dead) {
         // The name that the archive gave is as much a leftover as the mark.
         for name in names_of_the_same(engine, &names, mark).await {
@@ -81,7 +81,7 @@ pub async fn sweep(engine: &impl Engine) -> Result<(), BackendError> {
         }
     }
     for mark in &names {
-        if owner_of(mark, USED).is_some_and(|owner| owner.is_dead()) {
+        if owner_of(mark, USED).is_some_and(|owner| owner.is_gone()) {
             let _ = engine.remove_image(mark).await;
         }
     }
@@ -109,15 +109,15 @@ async fn names_of_the_same<'n>(
     same
 }
 
-fn owner_of(name: &str, prefix: &str) -> Option<Owner> {
+fn owner_of(name: &str, prefix: &str) -> Option<ProcessIdentity> {
     let (repository, tag) = name.rsplit_once(':')?;
     // Podman puts a registry before a bare name.
     let repository = repository.strip_prefix("localhost/").unwrap_or(repository);
     let digest = repository.strip_prefix(prefix)?;
-    digest.starts_with('/').then(|| Owner::from_label(tag))?
+    digest.starts_with('/').then(|| ProcessIdentity::parse(tag))?
 }
 
 fn is_mark_of_living(name: &str) -> bool {
     let owner = owner_of(name, LOADED).or_else(|| owner_of(name, USED));
-    owner.is_some_and(|owner| !owner.is_dead())
+    owner.is_some_and(|owner| !owner.is_gone())
 }

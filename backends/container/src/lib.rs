@@ -14,7 +14,6 @@ pub mod lives;
 pub mod loading;
 pub mod memory;
 pub mod options;
-pub mod owner;
 pub mod request;
 pub mod tags;
 

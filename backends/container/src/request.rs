@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use segarena_child::ProcessIdentity;
 use segarena_core::backend::{
     InteractionRequest, Placeholders, Runnable, Submission, SubmissionSource, short_hash,
 };
 
 use crate::limits::Limits;
 use crate::options::{ContainerOptions, Isolation};
-use crate::owner::{OWNER_LABEL, Owner, RUN_LABEL};
+
+/// The label with the run's id.
+pub const RUN_LABEL: &str = "org.segarena.run";
+/// The label with the process that a container belongs to, a [`ProcessIdentity`].
+pub const OWNER_LABEL: &str = "org.segarena.owner";
 
 /// Where a container finds its inputs.
 pub const INPUTS: &str = "/workspace/inputs";
@@ -127,7 +132,7 @@ impl ContainerRequest {
 pub fn labels(run_id: &str) -> BTreeMap<String, String> {
     BTreeMap::from([
         (RUN_LABEL.to_owned(), run_id.to_owned()),
-        (OWNER_LABEL.to_owned(), Owner::myself().to_label()),
+        (OWNER_LABEL.to_owned(), ProcessIdentity::own().to_string()),
     ])
 }
 

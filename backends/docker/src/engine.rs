@@ -17,8 +17,7 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use segarena_container::engine::{About, Engine, Image, Output, Started, State, TarStream};
 use segarena_container::limits::{Devices, Limits, graphics_cards};
-use segarena_container::owner::OWNER_LABEL;
-use segarena_container::request::ContainerRequest;
+use segarena_container::request::{ContainerRequest, OWNER_LABEL};
 use segarena_core::backend::{BackendError, BackendErrorKind, LogStream};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use segarena_container::owner::Owner;
+use segarena_child::ProcessIdentity;
 use tempfile::TempDir;
 
 const PREFIX: &str = "segarena-podman-";
@@ -17,7 +17,7 @@ const OWNER: &str = "owner";
 /// A new folder for a service of this process.
 pub(crate) fn new_folder() -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
-    fs::write(folder.path().join(OWNER), Owner::myself().to_label())?;
+    fs::write(folder.path().join(OWNER), ProcessIdentity::own().to_string())?;
     Ok(folder)
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn clear_away(place: &Path) {
 
 fn is_abandoned(folder: &Path) -> bool {
     let label = fs::read_to_string(folder.join(OWNER)).unwrap_or_default();
-    let is_dead = Owner::from_label(&label).is_some_and(|owner| owner.is_dead());
+    let is_dead = ProcessIdentity::parse(&label).is_some_and(|owner| owner.is_gone());
     is_dead && UnixStream::connect(folder.join(SOCKET)).is_err()
 }
 
@@ -51,8 +51,8 @@ mod tests {
     #[test]
     fn only_folders_of_the_dead_whose_service_has_ended_are_removed() {
         let place = tempfile::tempdir().unwrap();
-        let mut parts: Vec<String> = Owner::myself()
-            .to_label()
+        let mut parts: Vec<String> = ProcessIdentity::own()
+            .to_string()
             .split('.')
             .map(str::to_owned)
             .collect();

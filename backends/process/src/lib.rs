@@ -2,15 +2,9 @@
 //!
 //! For debugging, for clusters without an engine (with `apptainer exec` and the like as the
 //! command), and for segarena's own demo and tests. It contains little: the submission has the
-//! rights of whoever runs segarena. What it does promise is that nothing outlives an interaction:
-//! the whole process group is killed, and whoever left the group is found and killed as well. Nor
-//! does it outlive segarena, however that ends: a shell stands beside it that sees to this.
+//! rights of whoever runs segarena. What it does promise is that nothing outlives an interaction,
+//! nor segarena itself: see [`segarena_child`].
 #![warn(missing_docs)]
-
-mod child;
-mod guardian;
-mod strays;
-mod token;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,10 +15,9 @@ use segarena_core::backend::{
     InteractionRequest, Limit, LimitStatus, Placeholders, PrepareProgress, Runnable, Submission,
     SubmissionSource, short_hash,
 };
+use segarena_child::{ChildCommand, kill_orphans_of_killed_runs};
 use serde::Deserialize;
 
-use child::ChildCommand;
-use strays::StrayScope;
 
 /// The keys of `[backend]` with `kind = "process"`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -103,9 +96,9 @@ impl InferenceBackend for ProcessBackend {
     }
 
     async fn check(&self) -> Result<BackendStatus, BackendError> {
-        let leftovers = strays::kill_leftovers();
-        if leftovers > 0 {
-            tracing::warn!(leftovers, "killed processes that a killed run left behind");
+        let orphans = kill_orphans_of_killed_runs();
+        if orphans > 0 {
+            tracing::warn!(orphans, "killed processes that a killed run left behind");
         }
         let not_contained = |what: &str| Enforcement::NotEnforced {
             reason: format!("a plain process {what}"),
@@ -204,7 +197,7 @@ impl InferenceBackend for ProcessBackend {
             workdir,
             environment: self.environment(submission, &places),
         };
-        child::run(&command, request, StrayScope::enter()).await
+        segarena_child::run(&command, request).await
     }
 
     async fn release(&self, _runnable: Runnable) -> Result<(), BackendError> {

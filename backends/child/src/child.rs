@@ -16,16 +16,21 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task::JoinSet;
 use wait4::Wait4;
 
-use crate::guardian::Guardian;
-use crate::strays::StrayScope;
-use crate::token::TOKEN_VARIABLE;
+use crate::mark::MARK_VARIABLE;
+use crate::orphans::OrphanScope;
+use crate::watchdog::Watchdog;
 
 /// What to run, with every placeholder filled in.
-pub(crate) struct ChildCommand<'a> {
-    pub(crate) program: PathBuf,
-    pub(crate) arguments: Vec<String>,
-    pub(crate) workdir: &'a Path,
-    pub(crate) environment: Vec<(String, String)>,
+#[derive(Debug)]
+pub struct ChildCommand<'a> {
+    /// The program's file.
+    pub program: PathBuf,
+    /// Its arguments, without its own name.
+    pub arguments: Vec<String>,
+    /// The folder it runs in.
+    pub workdir: &'a Path,
+    /// Variables that it gets beside those of this process.
+    pub environment: Vec<(String, String)>,
 }
 
 /// How long a pipe may stay open after every known process is gone.
@@ -33,20 +38,23 @@ const PIPE_GRACE: Duration = Duration::from_secs(2);
 
 /// Runs the command and waits for its end, the time limit or the run's cancellation, whichever
 /// comes first. When this returns, or is dropped, no process of it is left.
-pub(crate) async fn run(
+///
+/// # Errors
+/// When the program can't be started, or its log not be written; never for what it did.
+pub async fn run(
     command: &ChildCommand<'_>,
     request: &InteractionRequest<'_>,
-    scope: StrayScope,
 ) -> Result<Execution, BackendError> {
+    let scope = OrphanScope::enter();
     let log = LogCapture::create(request.log).map_err(|error| log_error(request.log, error))?;
     let log = Arc::new(log);
 
-    let guardian = Guardian::start(scope.token());
-    if let Some(pid) = guardian.id() {
+    let watchdog = Watchdog::start(scope.mark());
+    if let Some(pid) = watchdog.id() {
         scope.know(pid);
     }
     let began = Instant::now();
-    let mut group = spawn(command, scope, guardian)?;
+    let mut group = spawn(command, scope, watchdog)?;
     let mut readers = read_output(&mut group.child, &log)?;
     let started = began.elapsed();
 
@@ -93,8 +101,8 @@ pub(crate) async fn run(
 
 fn spawn(
     command: &ChildCommand<'_>,
-    scope: StrayScope,
-    mut guardian: Guardian,
+    scope: OrphanScope,
+    mut watchdog: Watchdog,
 ) -> Result<ProcessGroup, BackendError> {
     let child = Command::new(&command.program)
         .args(&command.arguments)
@@ -105,7 +113,7 @@ fn spawn(
                 .iter()
                 .map(|(name, value)| (name, value)),
         )
-        .env(TOKEN_VARIABLE, scope.token().to_string())
+        .env(MARK_VARIABLE, scope.mark().to_string())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -113,10 +121,10 @@ fn spawn(
         .spawn()
         .map_err(|error| start_error(command, error))?;
     scope.know(child.id());
-    guardian.watch(child.id());
+    watchdog.watch(child.id());
     Ok(ProcessGroup {
         child,
-        guardian,
+        watchdog,
         scope,
         reaped: false,
     })
@@ -125,8 +133,8 @@ fn spawn(
 /// A child that leads its own process group; dropped before its end, it takes the group with it.
 struct ProcessGroup {
     child: Child,
-    guardian: Guardian,
-    scope: StrayScope,
+    watchdog: Watchdog,
+    scope: OrphanScope,
     reaped: bool,
 }
 
@@ -166,12 +174,12 @@ impl ProcessGroup {
     /// its status and the largest resident memory of it and its waited-for children, in bytes.
     fn reap(mut self) -> Result<(ExitStatus, Option<u64>), BackendError> {
         self.kill();
-        self.guardian.dismiss();
+        self.watchdog.dismiss();
         let usage = self.child.wait4().map_err(wait_error)?;
         self.reaped = true;
-        let strays = self.scope.kill_strays();
-        if strays > 0 {
-            tracing::warn!(strays, "killed processes that the submission left behind");
+        let orphans = self.scope.kill_orphans();
+        if orphans > 0 {
+            tracing::warn!(orphans, "killed processes that the submission left behind");
         }
         Ok((
             usage.status,
@@ -184,7 +192,7 @@ impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if !self.reaped {
             self.kill();
-            self.guardian.dismiss();
+            self.watchdog.dismiss();
             let _ = self.child.wait();
         }
     }

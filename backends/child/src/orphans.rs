@@ -2,7 +2,7 @@
 //!
 //! A submission that forks twice or calls `setsid` escapes from its group. Two nets catch it.
 //! This process is made a *subreaper*, so that an orphan becomes its child instead of init's; and
-//! every submission carries a token in its environment, which its descendants inherit.
+//! every submission carries a mark in its environment, which its descendants inherit.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,21 +11,21 @@ use std::time::Duration;
 use procfs::process::Process;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use crate::token::Token;
+use crate::mark::Mark;
 
 /// More rounds of killing than a chain of forks survives; a bound all the same.
 const ROUNDS: usize = 200;
 
 /// One interaction under watch; dropped, it kills whatever the interaction left behind.
 #[derive(Debug)]
-pub(crate) struct StrayScope {
-    token: Token,
+pub(crate) struct OrphanScope {
+    mark: Mark,
 }
 
-impl StrayScope {
+impl OrphanScope {
     /// Begins to watch one interaction.
     pub(crate) fn enter() -> Self {
-        // Without a subreaper (an old kernel) orphans with the token are still found.
+        // Without a subreaper (an old kernel) orphans with the mark are still found.
         if let Err(error) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
             tracing::debug!(%error, "cannot become a subreaper");
         }
@@ -35,29 +35,29 @@ impl StrayScope {
         }
         watch.running += 1;
         Self {
-            token: Token::new(),
+            mark: Mark::new(),
         }
     }
 
     /// The mark of the interaction's processes.
-    pub(crate) fn token(&self) -> &Token {
-        &self.token
+    pub(crate) fn mark(&self) -> &Mark {
+        &self.mark
     }
 
-    /// Names a process that is no stray: the submission's own, or one that watches it.
+    /// Names a process that is no orphan: the submission's own, or one that watches it.
     pub(crate) fn know(&self, pid: u32) {
         watch().known.insert(pid as i32);
     }
 
-    /// Kills every stray of this interaction, until none is found any more (a stray may fork
+    /// Kills every orphan of this interaction, until none is found any more (an orphan may fork
     /// while it is being killed, so one look is not enough). Returns how many were killed.
-    pub(crate) fn kill_strays(&self) -> usize {
-        kill_until_none(|| self.strays())
+    pub(crate) fn kill_orphans(&self) -> usize {
+        kill_until_none(|| self.orphans())
     }
 
-    fn strays(&self) -> BTreeSet<i32> {
+    fn orphans(&self) -> BTreeSet<i32> {
         let marked = all_processes()
-            .filter(|process| Token::of(process).is_some_and(|token| token == self.token));
+            .filter(|process| Mark::of(process).is_some_and(|mark| mark == self.mark));
         let mut found: BTreeSet<i32> = marked.map(|process| process.pid).collect();
         let watch = watch();
         // An orphan that cleared its environment can be told from a neighbour's only while there
@@ -73,10 +73,10 @@ impl StrayScope {
 
 /// Kills what runs of segarena left behind that were themselves killed. Returns how many there
 /// were.
-pub(crate) fn kill_leftovers() -> usize {
+pub fn kill_orphans_of_killed_runs() -> usize {
     kill_until_none(|| {
         all_processes()
-            .filter(|process| Token::of(process).is_some_and(|token| token.owner_is_gone()))
+            .filter(|process| Mark::of(process).is_some_and(|mark| mark.is_of_a_killed_run()))
             .map(|process| process.pid)
             .collect()
     })
@@ -97,9 +97,9 @@ fn kill_until_none(find: impl Fn() -> BTreeSet<i32>) -> usize {
     killed.len()
 }
 
-impl Drop for StrayScope {
+impl Drop for OrphanScope {
     fn drop(&mut self) {
-        self.kill_strays();
+        self.kill_orphans();
         watch().running -= 1;
     }
 }

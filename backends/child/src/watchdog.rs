@@ -1,19 +1,19 @@
 //! What ends a submission when segarena itself is ended without a chance to do so: by SIGKILL, by
 //! the kernel for want of memory, by a second Ctrl-C.
 //!
-//! A shell of a few lines stands beside each interaction and waits on a pipe whose other end only
-//! segarena holds. The kernel closes it with segarena's last breath; the shell then kills the
-//! submission's group, and whoever carries the interaction's token. (A parent-death signal would
+//! A watchdog stands beside each interaction: a shell of a few lines that waits on a pipe whose other
+//! end only segarena holds. The kernel closes it when segarena ends; the shell then kills the
+//! submission's group, and whoever carries the interaction's mark. (A parent-death signal would
 //! need `unsafe`, and comes when the *thread* that started the submission ends.)
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use crate::token::Token;
+use crate::mark::{MARK_VARIABLE, Mark};
 
 /// First comes the group, once the submission is started, then nothing more until the end.
-/// `$0` is the token.
+/// `$0` is the variable with the mark.
 const SCRIPT: &str = r#"
 read -r group
 read -r rest
@@ -26,14 +26,14 @@ done
 
 /// The shell beside one interaction; ended when dropped.
 #[derive(Debug)]
-pub(crate) struct Guardian(Option<Child>);
+pub(crate) struct Watchdog(Option<Child>);
 
-impl Guardian {
+impl Watchdog {
     /// Starts it. Where there is no shell the submission runs without: what a killed run leaves
     /// is then found by the next one.
-    pub(crate) fn start(token: &Token) -> Self {
+    pub(crate) fn start(mark: &Mark) -> Self {
         let started = Command::new("/bin/sh")
-            .args(["-c", SCRIPT, &token.to_string()])
+            .args(["-c", SCRIPT, &format!("{MARK_VARIABLE}={mark}")])
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -75,7 +75,7 @@ impl Guardian {
     }
 }
 
-impl Drop for Guardian {
+impl Drop for Watchdog {
     fn drop(&mut self) {
         self.dismiss();
     }
