@@ -34,9 +34,7 @@ impl OrphanScope {
             watch.known = children().map(|process| process.pid).collect();
         }
         watch.running += 1;
-        Self {
-            mark: Mark::new(),
-        }
+        Self { mark: Mark::new() }
     }
 
     /// The mark of the interaction's processes.

@@ -9,10 +9,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use segarena_child::ProcessIdentity;
+use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
-
 
 /// A load that goes on. Its file goes with it, unless the process is killed.
 #[derive(Debug)]

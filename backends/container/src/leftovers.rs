@@ -114,7 +114,9 @@ fn owner_of(name: &str, prefix: &str) -> Option<ProcessIdentity> {
     // Podman puts a registry before a bare name.
     let repository = repository.strip_prefix("localhost/").unwrap_or(repository);
     let digest = repository.strip_prefix(prefix)?;
-    digest.starts_with('/').then(|| ProcessIdentity::parse(tag))?
+    digest
+        .starts_with('/')
+        .then(|| ProcessIdentity::parse(tag))?
 }
 
 fn is_mark_of_living(name: &str) -> bool {

@@ -17,7 +17,10 @@ const OWNER: &str = "owner";
 /// A new folder for a service of this process.
 pub(crate) fn new_folder() -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
-    fs::write(folder.path().join(OWNER), ProcessIdentity::own().to_string())?;
+    fs::write(
+        folder.path().join(OWNER),
+        ProcessIdentity::own().to_string(),
+    )?;
     Ok(folder)
 }
 

@@ -10,14 +10,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
+use segarena_child::{ChildCommand, kill_orphans_of_killed_runs};
 use segarena_core::backend::{
     BackendError, BackendErrorKind, BackendStatus, Enforcement, Execution, InferenceBackend,
     InteractionRequest, Limit, LimitStatus, Placeholders, PrepareProgress, Runnable, Submission,
     SubmissionSource, short_hash,
 };
-use segarena_child::{ChildCommand, kill_orphans_of_killed_runs};
 use serde::Deserialize;
-
 
 /// The keys of `[backend]` with `kind = "process"`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
