@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use crate::backend::SubmissionFacts;
 use crate::record::{CaseRecord, InteractionRecord};
 
 /// Something that happened. As JSON, `event` says what.
@@ -68,7 +69,7 @@ pub enum Event {
         /// The submission.
         submission: String,
         /// What the backend found out about it, such as its image's size.
-        facts: Vec<(String, String)>,
+        facts: SubmissionFacts,
         /// Cases that an earlier run finished.
         finished_before: usize,
         /// The mean final DSC of those; 0 for none.

@@ -226,4 +226,4 @@ fn by_status(execution: &Execution) -> Option<Verdict> {
 }
 
 /// How long a limit may take to bite.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(60);

@@ -13,7 +13,7 @@ use segarena_core::backend::{
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use super::{PATIENCE, Verdict, by_status};
+use super::{ATTEMPT_TIMEOUT, Verdict, by_status};
 
 /// An image with this program, ready to be run under tight limits.
 pub(super) struct Trial {
@@ -90,7 +90,7 @@ impl Trial {
 
     /// An attempt whose exit status tells.
     async fn told_by_status(&self, words: &[&str], held: &str, broken: &str) -> Seen {
-        match self.attempt(words, PATIENCE).await {
+        match self.attempt(words, ATTEMPT_TIMEOUT).await {
             Ok(execution) => match by_status(&execution) {
                 Some(Verdict::Holds) => (Verdict::Holds, held.to_owned()),
                 Some(verdict) => (verdict, broken.to_owned()),
@@ -101,7 +101,7 @@ impl Trial {
     }
 
     pub(super) async fn shows_that_something_runs(&self) -> Result<(), String> {
-        match self.attempt(&["nothing"], PATIENCE).await {
+        match self.attempt(&["nothing"], ATTEMPT_TIMEOUT).await {
             Ok(execution) if execution.ending == (Ending::Exited { code: 0 }) => Ok(()),
             Ok(execution) => Err(format!(
                 "a container that should do nothing failed: {}",
@@ -127,7 +127,7 @@ impl Trial {
     }
 
     pub(super) async fn memory(&self) -> Seen {
-        match self.attempt(&["memory", "256"], PATIENCE).await {
+        match self.attempt(&["memory", "256"], ATTEMPT_TIMEOUT).await {
             Ok(execution) => match execution.ending {
                 Ending::OutOfMemory { .. } => (
                     Verdict::Holds,
@@ -153,7 +153,7 @@ impl Trial {
     }
 
     pub(super) async fn cpus(&self) -> Seen {
-        match self.attempt(&["cpus"], PATIENCE).await {
+        match self.attempt(&["cpus"], ATTEMPT_TIMEOUT).await {
             Ok(Execution {
                 ending: Ending::Exited { code: share },
                 ..

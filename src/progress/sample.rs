@@ -19,7 +19,7 @@ pub(crate) fn run_started(submissions: usize, cases: usize) -> Event {
 pub(crate) fn started(submission: &str, finished_before: usize, mean: f64) -> Event {
     Event::SubmissionStarted {
         submission: submission.into(),
-        facts: Vec::new(),
+        facts: Default::default(),
         finished_before,
         dsc_before: mean,
         nsd_before: mean,

@@ -1,12 +1,12 @@
 //! From what was seen to checks with a verdict, each with what to do.
 
-use segarena_core::backend::SubmissionSource;
+use segarena_core::backend::{ImageFacts, SubmissionFacts, SubmissionSource};
 use segarena_core::record::{InteractionRecord, Outcome};
 
+use super::Check;
 use super::image::{image, name, script};
 use super::output::{memory, prediction, time};
 use super::trial::{CLICKS, Tried, TriedCase};
-use super::{Check, Verdict};
 
 /// Everything there is to say of a submission that was tried.
 pub(crate) fn findings(submission: &str, source: &SubmissionSource, tried: &Tried) -> Vec<Check> {
@@ -17,14 +17,14 @@ pub(crate) fn findings(submission: &str, source: &SubmissionSource, tried: &Trie
     if tried.error.is_some() {
         return checks;
     }
-    if matches!(source, SubmissionSource::Archive { .. }) {
-        checks.extend(name(submission, tried));
-    }
-    if !matches!(source, SubmissionSource::Command { .. }) {
-        checks.extend(image(tried));
-    }
-    if has_challenges_command(source) {
-        checks.extend(script(tried));
+    if let SubmissionFacts::Image(facts) = &tried.facts {
+        if matches!(source, SubmissionSource::Archive { .. }) {
+            checks.push(name(submission, facts));
+        }
+        checks.extend(image(facts));
+        if has_challenges_command(source) {
+            checks.extend(script(tried, facts));
+        }
     }
     for case in &tried.cases {
         checks.extend(interactions(case));
@@ -33,11 +33,6 @@ pub(crate) fn findings(submission: &str, source: &SubmissionSource, tried: &Trie
     checks.extend(time(tried));
     checks.extend(memory(tried));
     checks
-}
-
-pub(super) fn fact<'a>(tried: &'a Tried, name: &str) -> Option<&'a str> {
-    let found = tried.facts.iter().find(|(known, _)| known == name);
-    found.map(|(_, value)| value.as_str())
 }
 
 fn has_challenges_command(source: &SubmissionSource) -> bool {
@@ -57,32 +52,37 @@ fn runnable(source: &SubmissionSource, tried: &Tried) -> Check {
     if let Some(error) = &tried.error {
         return Check::failed(name, error);
     }
-    let of = |name| fact(tried, name).unwrap_or("unknown");
     let seconds = tried.preparation.as_secs_f64();
-    let seen = match source {
-        SubmissionSource::Archive { .. } => {
-            let (image, size) = (of("image"), of("size"));
-            format!("{what}: loaded in {seconds:.1} s; {image}, {size}")
+    match &tried.facts {
+        SubmissionFacts::Image(image) => {
+            let size = bytesize::ByteSize(image.size).display().si();
+            if !matches!(source, SubmissionSource::Archive { .. }) {
+                return Check::ok(name, format!("{what}, {size}"));
+            }
+            let reference = &image.reference;
+            let seen = format!("{what}: loaded in {seconds:.1} s; {reference}, {size}");
+            which_of_several(name, seen, image)
         }
-        SubmissionSource::Image { .. } => format!("{what}, {}", of("size")),
-        SubmissionSource::Command { .. } => {
-            format!("{what}: {} in {}", of("program"), of("working folder"))
+        SubmissionFacts::Program(found) => {
+            let (program, workdir) = (found.program.display(), found.workdir.display());
+            Check::ok(name, format!("{what}: {program} in {workdir}"))
         }
-    };
-    let check = Check::ok(name, seen);
-    // Which image is run where an archive names several.
-    match tried
-        .notes
-        .iter()
-        .find(|note| note.starts_with("the archive names"))
-    {
-        Some(note) => Check {
-            verdict: Verdict::Warning,
-            ..check
-        }
-        .advise(format!("{note}; save only the one that is meant")),
-        None => check,
+        _ => Check::ok(name, what),
     }
+}
+
+/// That the archive was loaded, with a warning where it names several images.
+fn which_of_several(name: &str, seen: String, image: &ImageFacts) -> Check {
+    let names = &image.archive_names;
+    if names.len() < 2 {
+        return Check::ok(name, seen);
+    }
+    Check::warning(name, seen).advise(format!(
+        "the archive names {} images ({}); {} is run; save only the one that is meant",
+        names.len(),
+        names.join(", "),
+        image.reference
+    ))
 }
 
 /// All interactions that were run.

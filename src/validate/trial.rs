@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use segarena_core::backend::{InferenceBackend, Submission};
+use segarena_core::backend::{InferenceBackend, Submission, SubmissionFacts};
 use segarena_core::clicks::ChallengePolicy;
 use segarena_core::event::{Event, Observer};
 use segarena_core::npz::NpzMembers;
@@ -37,9 +37,7 @@ pub(crate) struct Tried {
     /// What a person should know of the backend.
     pub(crate) caution: Option<String>,
     /// What the backend found out: an image's size, its user.
-    pub(crate) facts: Vec<(String, String)>,
-    /// Its remarks while making the submission runnable.
-    pub(crate) notes: Vec<String>,
+    pub(crate) facts: SubmissionFacts,
     /// How long that took.
     pub(crate) preparation: Duration,
     /// Why it could not be made runnable.
@@ -190,7 +188,6 @@ impl Observer for Watcher {
                 (tried.facts, tried.preparation) = (facts.clone(), preparation);
             }
             Event::Caution { text, .. } => self.tried().caution = Some(text.clone()),
-            Event::Note { text, .. } => self.tried().notes.push(text.clone()),
             Event::SubmissionFailed { error, .. } => self.tried().error = Some(error.clone()),
             Event::InteractionFinished { case, record, .. } => {
                 let mut tried = self.tried();

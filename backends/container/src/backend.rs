@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use segarena_core::backend::{
-    BackendError, BackendErrorKind, BackendStatus, Execution, InferenceBackend, InteractionRequest,
-    PrepareProgress, Runnable, Submission, SubmissionSource,
+    BackendError, BackendErrorKind, BackendStatus, Execution, ImageFacts, InferenceBackend,
+    InteractionRequest, PrepareProgress, Runnable, Submission, SubmissionFacts, SubmissionSource,
 };
 use tokio::sync::OnceCell;
 
@@ -14,9 +14,9 @@ use crate::engine::{About, Engine, Image};
 use crate::interaction;
 use crate::leftovers::{self, Mark};
 use crate::limits::Limits;
-use crate::lives::Lives;
-use crate::loading::{self, SAVE_AGAIN};
+use crate::loading::{self, Loaded, SAVE_AGAIN};
 use crate::options::ContainerOptions;
+use crate::pending::Pending;
 use crate::request::{self, ContainerRequest};
 use crate::tags;
 
@@ -26,7 +26,7 @@ pub struct ContainerBackend<E> {
     engine: Arc<E>,
     options: ContainerOptions,
     about: OnceCell<About>,
-    lives: Arc<Lives>,
+    pending: Arc<Pending>,
 }
 
 impl<E: Engine> ContainerBackend<E> {
@@ -36,7 +36,7 @@ impl<E: Engine> ContainerBackend<E> {
             engine: Arc::new(engine),
             options,
             about: OnceCell::new(),
-            lives: Arc::default(),
+            pending: Arc::default(),
         }
     }
 
@@ -45,14 +45,14 @@ impl<E: Engine> ContainerBackend<E> {
         self.about.get_or_try_init(|| self.engine.about()).await
     }
 
-    /// Loads an archive and says which of its images is run, and what is new with the engine.
+    /// Loads an archive; of its images says which is run, all their names, and which are new.
     async fn load(
         &self,
         name: &str,
         path: &Path,
         progress: &dyn PrepareProgress,
-    ) -> Result<(String, Vec<String>), BackendError> {
-        let loaded = loading::load(&self.lives, &self.engine, name, path, progress).await?;
+    ) -> Result<(String, Loaded), BackendError> {
+        let loaded = loading::load(&self.pending, &self.engine, name, path, progress).await?;
         let (chosen, remark) = tags::choose(name, &loaded.names).ok_or_else(|| {
             let message = format!(
                 "submission `{name}`: there is no image in {}",
@@ -63,7 +63,7 @@ impl<E: Engine> ContainerBackend<E> {
         if let Some(remark) = remark {
             progress.note(&remark);
         }
-        Ok((chosen, loaded.new))
+        Ok((chosen, loaded))
     }
 
     /// The image of a submission that can run here.
@@ -152,9 +152,9 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
         progress: &dyn PrepareProgress,
     ) -> Result<Runnable, BackendError> {
         let name = &submission.name;
-        let (reference, mut loaded) = match &submission.source {
+        let (reference, archive) = match &submission.source {
             SubmissionSource::Archive { path, .. } => self.load(name, path, progress).await?,
-            SubmissionSource::Image { reference, .. } => (reference.clone(), Vec::new()),
+            SubmissionSource::Image { reference, .. } => (reference.clone(), Loaded::default()),
             SubmissionSource::Command { .. } => {
                 return Err(BackendError::new(
                     BackendErrorKind::Submission,
@@ -167,6 +167,10 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
                 .with_advice("give one of them, or choose kind = \"process\""));
             }
         };
+        let Loaded {
+            names: archive_names,
+            new: mut loaded,
+        } = archive;
         let image = match self.image(submission, &reference).await {
             Ok(image) => image,
             Err(error) => {
@@ -187,7 +191,7 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
             put.map_err(BackendError::temporary)?;
         }
         progress.note(&format!("runs {reference} ({})", loading::short(&image.id)));
-        let facts = facts(&reference, &image);
+        let facts = facts(reference, archive_names, &image);
         Ok(Runnable {
             submission: submission.clone(),
             fingerprint: request::fingerprint(&image.id, &self.options, submission),
@@ -206,41 +210,33 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
         let (limits, _) = Limits::new(&self.options, about)?;
         let container = ContainerRequest::new(&self.options, &limits, runnable, request);
         let engine = Arc::clone(&self.engine);
-        interaction::run(&self.lives, engine, container, about.us(), request).await
+        interaction::run(&self.pending, engine, container, about.us(), request).await
     }
 
     async fn release(&self, runnable: Runnable) -> Result<(), BackendError> {
-        self.lives.all_over(&*self.engine).await?;
+        self.pending.settle(&*self.engine).await?;
         loading::unload(&*self.engine, &runnable.loaded).await?;
         let used = Mark::of_used(&runnable.reference);
         used.take_away(&*self.engine).await
     }
 
     async fn shut_down(&self) -> Result<(), BackendError> {
-        let over = self.lives.all_over(&*self.engine).await;
+        let over = self.pending.settle(&*self.engine).await;
         self.engine.shut_down().await?;
         over
     }
 }
 
-/// What a person wants to know of an image.
-fn facts(reference: &str, image: &Image) -> Vec<(String, String)> {
-    let or = |value: &str, default: &str| {
-        let value = if value.is_empty() { default } else { value };
-        value.to_owned()
-    };
-    [
-        ("image", reference.to_owned()),
-        ("id", image.id.clone()),
-        (
-            "size",
-            bytesize::ByteSize(image.size).display().si().to_string(),
-        ),
-        ("architecture", or(&image.architecture, "unknown")),
-        ("user", or(&image.user, "root")),
-        ("working folder", or(&image.workdir, "/")),
-        ("entry point", or(&image.entrypoint.join(" "), "none")),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .to_vec()
+/// What the engine says of an image that is run by this name.
+fn facts(reference: String, archive_names: Vec<String>, image: &Image) -> SubmissionFacts {
+    SubmissionFacts::Image(ImageFacts {
+        reference,
+        id: image.id.clone(),
+        archive_names,
+        size: image.size,
+        architecture: image.architecture.clone(),
+        user: image.user.clone(),
+        workdir: image.workdir.clone(),
+        entrypoint: image.entrypoint.clone(),
+    })
 }

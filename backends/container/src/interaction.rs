@@ -13,20 +13,21 @@ use tokio_util::sync::CancellationToken;
 use walkdir::WalkDir;
 
 use crate::engine::{Engine, Output, Started};
-use crate::lives::Lives;
 use crate::memory::PeakWatch;
+use crate::pending::Pending;
 use crate::request::ContainerRequest;
+use crate::script;
 
 /// Runs a container from its creation to its removal. What it wrote then belongs to `us`, as
 /// [`About::us`](crate::engine::About::us) has it.
 ///
-/// The work is done by a task of its own, one of `lives`: when the caller stops listening, it
+/// The work is done by a task of its own, one of those `pending`: when the caller stops listening, it
 /// kills and removes the container before it ends.
 ///
 /// # Errors
 /// The engine's.
 pub async fn run<E: Engine>(
-    lives: &Arc<Lives>,
+    pending: &Arc<Pending>,
     engine: Arc<E>,
     container: ContainerRequest,
     us: String,
@@ -38,8 +39,8 @@ pub async fn run<E: Engine>(
         let message = format!("cannot write the log {}", request.log.display());
         BackendError::new(BackendErrorKind::NoSpace, message).with_source(error)
     })?;
-    let life = Life {
-        lives: Arc::clone(lives),
+    let run = ContainerRun {
+        pending: Arc::clone(pending),
         engine,
         container,
         us,
@@ -47,7 +48,7 @@ pub async fn run<E: Engine>(
         cancel,
         folders: [request.inputs.to_owned(), request.outputs.to_owned()],
     };
-    lives.spawn(life.live(log)).await.unwrap_or_else(|error| {
+    pending.spawn(run.run(log)).await.unwrap_or_else(|error| {
         Err(BackendError::new(
             BackendErrorKind::Engine,
             "the task that watched a container died",
@@ -56,8 +57,8 @@ pub async fn run<E: Engine>(
     })
 }
 
-struct Life<E> {
-    lives: Arc<Lives>,
+struct ContainerRun<E> {
+    pending: Arc<Pending>,
     engine: Arc<E>,
     container: ContainerRequest,
     us: String,
@@ -73,15 +74,15 @@ enum Waited {
     Cancelled,
 }
 
-impl<E: Engine> Life<E> {
-    async fn live(self, log: LogCapture) -> Result<Execution, BackendError> {
+impl<E: Engine> ContainerRun<E> {
+    async fn run(self, log: LogCapture) -> Result<Execution, BackendError> {
         let beginning = Instant::now();
         let id = self.engine.create(&self.container).await?;
         let created = Instant::now();
         let result = self.started_and_ended(&id, log, beginning, created).await;
         let before_removal = Instant::now();
         let removed = self.engine.remove(&id).await;
-        let removed = removed.inspect_err(|_| self.lives.owe_removal(&id));
+        let removed = removed.inspect_err(|_| self.pending.remove_later(&id));
         let mut execution = result?;
         removed?;
         execution
@@ -130,7 +131,7 @@ impl<E: Engine> Life<E> {
             Err(_) => Default::default(),
         };
         if matches!(waited, Waited::Ended(code) if code != 0) {
-            explain_missing_script(&mut tails.stderr);
+            script::explain_missing(&mut tails.stderr);
         }
         Ok(Execution {
             wall: ended - beginning,
@@ -195,21 +196,8 @@ impl<E: Engine> Life<E> {
         self.engine
             .remove(&id)
             .await
-            .inspect_err(|_| self.lives.owe_removal(&id))?;
+            .inspect_err(|_| self.pending.remove_later(&id))?;
         result
-    }
-}
-
-/// Adds what to do to a shell's complaint that the challenge's script is not there.
-fn explain_missing_script(stderr: &mut String) {
-    let missing = ["No such file", "not found", "can't open", "cannot open"];
-    let complains =
-        |line: &str| line.contains("predict.sh") && missing.iter().any(|text| line.contains(text));
-    if stderr.lines().any(complains) {
-        stderr.push_str(
-            "\nsegarena: the image has no predict.sh in its working folder: COPY it to WORKDIR \
-             (the challenge's is /workspace), or set `command` for the submission\n",
-        );
     }
 }
 

@@ -2,19 +2,21 @@
 //! a container is that somebody left behind.
 #![warn(missing_docs)]
 
+mod about;
 pub mod archive;
 mod backend;
 pub mod engine;
 pub mod image_archive;
-mod intention;
 mod interaction;
 mod leftovers;
 pub mod limits;
-pub mod lives;
+mod load_journal;
 pub mod loading;
 pub mod memory;
 pub mod options;
+pub mod pending;
 pub mod request;
+pub mod script;
 pub mod tags;
 
 pub use backend::ContainerBackend;

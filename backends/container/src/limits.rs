@@ -2,7 +2,7 @@
 
 use segarena_core::backend::{BackendError, BackendErrorKind, Enforcement, Limit, LimitStatus};
 
-use crate::engine::About;
+use crate::about::About;
 use crate::options::{ContainerOptions, Gpus};
 
 /// What a container may use. `None` where the engine is not asked to limit.

@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, Damage, TarStream};
 use crate::engine::Engine;
-use crate::intention::Intention;
 use crate::leftovers::Mark;
-use crate::lives::Lives;
+use crate::load_journal::JournalledLoad;
+use crate::pending::Pending;
 
 /// The images of an archive, loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Loaded {
     /// The names that the archive gives them, in the engine's words; ids for those without.
     pub names: Vec<String>,
@@ -25,13 +25,13 @@ pub struct Loaded {
 
 /// Loads the archive at `path`, and marks what is new as this process's.
 ///
-/// The work is done by a task of its own, one of `lives`: when the caller stops listening, it has
+/// The work is done by a task of its own, one of those `pending`: when the caller stops listening, it has
 /// the engine stop and removes what came of it.
 ///
 /// # Errors
 /// When the archive can't be read, or the engine can't load it.
 pub async fn load<E: Engine>(
-    lives: &Lives,
+    pending: &Pending,
     engine: &Arc<E>,
     submission: &str,
     path: &Path,
@@ -47,7 +47,7 @@ pub async fn load<E: Engine>(
         damage: archive.damage(),
     };
     let stream = archive.into_stream(given_up.clone());
-    let mut loading = lives.spawn(load_and_mark(Arc::clone(engine), stream, given_up, refusal));
+    let mut loading = pending.spawn(load_and_mark(Arc::clone(engine), stream, given_up, refusal));
     let mut tick = tokio::time::interval(TICK);
     let loaded = loop {
         tokio::select! {
@@ -74,10 +74,10 @@ async fn load_and_mark<E: Engine>(
     refusal: Refusal,
 ) -> Result<Loaded, BackendError> {
     let known = engine.image_names().await?;
-    let intention = Intention::of(engine.kind(), &refusal.path, known);
+    let load = JournalledLoad::of(engine.kind(), &refusal.path, known);
     let names = engine.load(stream).await;
     let names = names.map_err(|error| refusal.explain(error))?;
-    let is_new = |name: &&String| !intention.was_there(name);
+    let is_new = |name: &&String| !load.was_there(name);
     let new: Vec<String> = names.iter().filter(is_new).cloned().collect();
     for name in &new {
         let image = engine.image(name).await?;
@@ -86,7 +86,7 @@ async fn load_and_mark<E: Engine>(
         let put = Mark::of_loaded(&image.id).put(&*engine, &image).await;
         put.map_err(BackendError::temporary)?;
     }
-    intention.fulfilled();
+    load.completed();
     if given_up.is_cancelled() {
         unload(&*engine, &new).await?;
     }

@@ -13,9 +13,9 @@ use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
 
 use crate::failure::{of, of_store, status};
+use crate::libpod::Libpod;
 use crate::service::{self, Service};
 use crate::spec;
-use crate::wire::Wire;
 
 /// A Podman engine.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct PodmanEngine {
 #[derive(Debug)]
 struct Connection {
     podman: Podman,
-    wire: Wire,
+    libpod: Libpod,
     /// The service at the other end, where we have started it.
     own: Option<Service>,
 }
@@ -62,7 +62,7 @@ impl PodmanEngine {
         };
         let new = Arc::new(Connection {
             podman: Podman::unix(&socket),
-            wire: Wire::new(&socket),
+            libpod: Libpod::new(&socket),
             own,
         });
         *connection = Some(Arc::clone(&new));
@@ -71,13 +71,13 @@ impl PodmanEngine {
 
     /// The answer that lists all there is of something.
     async fn list(&self, doing: &str, path: &str) -> Result<Value, BackendError> {
-        let answer = self.connected().await?.wire.get_from_store(path).await;
+        let answer = self.connected().await?.libpod.get_from_store(path).await;
         answer.map_err(|error| of_store(doing, error))
     }
 
     async fn inspect(&self, container: &str) -> Result<Value, BackendError> {
         let path = format!("/containers/{container}/json");
-        let answer = self.connected().await?.wire.get(&path).await;
+        let answer = self.connected().await?.libpod.get(&path).await;
         answer.map_err(|error| of("looking at a container", error))
     }
 }
@@ -92,7 +92,7 @@ impl Engine for PodmanEngine {
         let info = self
             .connected()
             .await?
-            .wire
+            .libpod
             .get("/info")
             .await
             .map_err(|error| of("asking the engine what it is", error))?;
@@ -130,14 +130,14 @@ impl Engine for PodmanEngine {
     }
 
     async fn load(&self, tar: TarStream) -> Result<Vec<String>, BackendError> {
-        let answer = self.connected().await?.wire.load(tar).await;
+        let answer = self.connected().await?.libpod.load(tar).await;
         let report = answer.map_err(|error| of("loading the archive", error))?;
         Ok(names(&report["Names"]))
     }
 
     async fn image(&self, reference: &str) -> Result<Option<Image>, BackendError> {
         let path = format!("/images/{reference}/json");
-        match self.connected().await?.wire.get_from_store(&path).await {
+        match self.connected().await?.libpod.get_from_store(&path).await {
             Ok(image) => {
                 let text = |key: &str| image[key].as_str().unwrap_or_default().to_owned();
                 Ok(Some(Image {
@@ -179,7 +179,7 @@ impl Engine for PodmanEngine {
 
     async fn remove_image(&self, reference: &str) -> Result<(), BackendError> {
         let path = format!("/images/{reference}");
-        match self.connected().await?.wire.delete(&path).await {
+        match self.connected().await?.libpod.delete(&path).await {
             Ok(_) => Ok(()),
             Err(error) if status(&error) == Some(404) => Ok(()),
             Err(error) => Err(of("removing an image", error)),
@@ -206,7 +206,7 @@ impl Engine for PodmanEngine {
         let answer = self
             .connected()
             .await?
-            .wire
+            .libpod
             .post("/containers/create", &spec::of(request))
             .await
             .map_err(|error| of("creating a container", error))?;
@@ -214,7 +214,7 @@ impl Engine for PodmanEngine {
     }
 
     async fn listen(&self, container: &str) -> Result<Output, BackendError> {
-        match self.connected().await?.wire.attach(container).await {
+        match self.connected().await?.libpod.attach(container).await {
             Ok(output) => Ok(output),
             // Attaching sets the container up, so this is where a program that is not there is
             // found out; the start says it again.
@@ -233,7 +233,7 @@ impl Engine for PodmanEngine {
     }
 
     async fn wait(&self, container: &str) -> Result<i32, BackendError> {
-        let answer = self.connected().await?.wire.wait(container).await;
+        let answer = self.connected().await?.libpod.wait(container).await;
         let code = answer.map_err(|error| of("waiting for a container", error))?;
         Ok(code
             .as_i64()
@@ -264,7 +264,7 @@ impl Engine for PodmanEngine {
     async fn remove(&self, container: &str) -> Result<(), BackendError> {
         // podman-api asks for `v`, which removes no volumes here: that is Docker's word for it.
         let path = format!("/containers/{container}?force=true&volumes=true&timeout=0");
-        match self.connected().await?.wire.delete(&path).await {
+        match self.connected().await?.libpod.delete(&path).await {
             Ok(_) => Ok(()),
             Err(error) if status(&error) == Some(404) => Ok(()),
             Err(error) => Err(of("removing a container", error)),
@@ -332,7 +332,7 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::wire::READINGS;
+    use crate::libpod::READINGS;
 
     /// What Podman 4.3 answers to a list while another run's image is half written.
     const HALF_WRITTEN: &str = r#"{"message":"locating item named \"manifest\" for image with ID \"bec2\" (consider removing the image to resolve the issue): file does not exist"}"#;

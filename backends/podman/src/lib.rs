@@ -5,9 +5,9 @@
 mod abandoned;
 mod engine;
 mod failure;
+mod libpod;
 mod service;
 mod spec;
-mod wire;
 
 use segarena_container::ContainerBackend;
 use segarena_container::options::ContainerOptions;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use segarena_core::backend::{BackendError, BackendErrorKind};
 use tempfile::TempDir;
@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use crate::abandoned::{self, SOCKET};
-use crate::wire::Wire;
+use crate::libpod::Libpod;
 
 /// The socket of a service that runs already, in the order in which Podman's own client looks:
 /// configured, `CONTAINER_HOST`, the user's, and for root the system's.
@@ -53,7 +53,7 @@ pub(crate) fn running(configured: Option<&str>) -> Result<Option<PathBuf>, Backe
 #[derive(Debug)]
 pub(crate) struct Service {
     child: Mutex<Child>,
-    _pulse: Pulse,
+    _keep_alive: KeepAlive,
     folder: TempDir,
 }
 
@@ -82,7 +82,7 @@ impl Service {
         let socket = folder.path().join(SOCKET);
         let mut child = Command::new(program)
             .args(["system", "service"])
-            .arg(format!("--time={}", ALONE.as_secs()))
+            .arg(format!("--time={}", IDLE_TIMEOUT.as_secs()))
             .arg(format!("unix://{}", socket.display()))
             // What its monitors drop where they stand is gone with the folder.
             .current_dir(folder.path())
@@ -94,18 +94,19 @@ impl Service {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        for _ in 0..PATIENCE {
+        let begun = Instant::now();
+        while begun.elapsed() < START_TIMEOUT {
             if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
                 return Ok(Self {
                     child: Mutex::new(child),
-                    _pulse: Pulse::of(&socket),
+                    _keep_alive: KeepAlive::of(&socket),
                     folder,
                 });
             }
             if child.try_wait().map_err(failed)?.is_some() {
                 break;
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         let said = std::fs::read_to_string(said).unwrap_or_default();
         Err(BackendError::new(
@@ -141,31 +142,33 @@ impl Service {
 
 /// Speaks to a service now and then, until dropped.
 #[derive(Debug)]
-struct Pulse(JoinHandle<()>);
+struct KeepAlive(JoinHandle<()>);
 
-impl Pulse {
+impl KeepAlive {
     fn of(socket: &Path) -> Self {
-        let wire = Wire::new(socket);
+        let libpod = Libpod::new(socket);
         Self(tokio::spawn(async move {
             loop {
-                tokio::time::sleep(BEAT).await;
+                tokio::time::sleep(KEEP_ALIVE_INTERVAL).await;
                 // Whatever it answers, it has been spoken to.
-                let _ = wire.get("/_ping").await;
+                let _ = libpod.get("/_ping").await;
             }
         }))
     }
 }
 
-impl Drop for Pulse {
+impl Drop for KeepAlive {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 /// A service that nobody speaks to ends after this time.
-const ALONE: Duration = Duration::from_secs(15);
-const BEAT: Duration = Duration::from_secs(3);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often ours is spoken to.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(3);
 
-const PAUSE: Duration = Duration::from_millis(20);
-/// So many pauses: 20 s.
-const PATIENCE: usize = 1000;
+/// How often a service that starts is looked at.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// How long a service may take until it listens.
+const START_TIMEOUT: Duration = Duration::from_secs(20);

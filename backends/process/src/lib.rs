@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use segarena_child::{ChildCommand, kill_orphans_of_killed_runs};
 use segarena_core::backend::{
     BackendError, BackendErrorKind, BackendStatus, Enforcement, Execution, InferenceBackend,
-    InteractionRequest, Limit, LimitStatus, Placeholders, PrepareProgress, Runnable, Submission,
-    SubmissionSource, short_hash,
+    InteractionRequest, Limit, LimitStatus, Placeholders, PrepareProgress, ProgramFacts, Runnable,
+    Submission, SubmissionFacts, SubmissionSource, short_hash,
 };
 use serde::Deserialize;
 
@@ -165,13 +165,10 @@ impl InferenceBackend for ProcessBackend {
             reference: program.to_string_lossy().into_owned(),
             fingerprint: self.fingerprint(submission, &program, argv, workdir),
             loaded: Vec::new(),
-            facts: vec![
-                ("program".to_owned(), program.to_string_lossy().into_owned()),
-                (
-                    "working folder".to_owned(),
-                    workdir.to_string_lossy().into_owned(),
-                ),
-            ],
+            facts: SubmissionFacts::Program(ProgramFacts {
+                program,
+                workdir: workdir.to_owned(),
+            }),
         })
     }
 

@@ -12,7 +12,10 @@ pub use error::{BackendError, BackendErrorKind};
 pub use execution::{Ending, Execution, InteractionRequest, LogTails, Phase};
 pub use log::{LogCapture, LogStream};
 pub use status::{BackendStatus, Enforcement, Limit, LimitStatus};
-pub use submission::{Placeholders, Runnable, Submission, SubmissionSource, short_hash};
+pub use submission::{
+    ImageFacts, Placeholders, ProgramFacts, Runnable, Submission, SubmissionFacts,
+    SubmissionSource, short_hash,
+};
 
 /// Something that can run submissions: a container engine, or this machine itself.
 ///

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// Where a submission comes from.
@@ -54,9 +55,53 @@ pub struct Runnable {
     /// What was loaded for it, by the engine's names, and is removed again by
     /// [`release`](super::InferenceBackend::release).
     pub loaded: Vec<String>,
-    /// What else was found out, by name, for people: an image's size, its user, its working
-    /// folder.
-    pub facts: Vec<(String, String)>,
+    /// What else was found out.
+    pub facts: SubmissionFacts,
+}
+
+/// What a backend found out of a submission while it made it runnable.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SubmissionFacts {
+    /// Nothing.
+    #[default]
+    None,
+    /// Of a program of this machine.
+    Program(ProgramFacts),
+    /// Of an image.
+    Image(ImageFacts),
+}
+
+/// A program of this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgramFacts {
+    /// Its file.
+    pub program: PathBuf,
+    /// The folder that it runs in.
+    pub workdir: PathBuf,
+}
+
+/// An image, as its engine describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFacts {
+    /// The name that it is run by.
+    pub reference: String,
+    /// Its id, a digest of its content.
+    pub id: String,
+    /// The names of all images in its archive, `reference` among them; empty for an image that the
+    /// engine had already.
+    pub archive_names: Vec<String>,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The processor architecture that it is for, as Go names it (`amd64`); empty: unknown.
+    pub architecture: String,
+    /// The user that it sets; empty: root.
+    pub user: String,
+    /// The folder that its command runs in; empty: `/`.
+    pub workdir: String,
+    /// What its command is given to as arguments; empty: the command runs itself.
+    pub entrypoint: Vec<String>,
 }
 
 /// A short hash of these pieces in order, for a [fingerprint](Runnable::fingerprint) that tells a

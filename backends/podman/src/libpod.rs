@@ -31,11 +31,11 @@ pub(crate) const READINGS: usize = 50;
 const BETWEEN_READINGS: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Clone)]
-pub(crate) struct Wire {
+pub(crate) struct Libpod {
     client: RequestClient<Error>,
 }
 
-impl Wire {
+impl Libpod {
     pub(crate) fn new(socket: &Path) -> Self {
         let transport = Transport::Unix {
             client: Client::builder()

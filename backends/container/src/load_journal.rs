@@ -2,7 +2,7 @@
 //!
 //! An engine that has an archive's last byte goes on without us: a run that is killed then leaves
 //! an image without a mark. The next run that loads the same archive would take it for somebody
-//! else's, were it not for this word of what was there before.
+//! else's, were it not for this entry of what was there before.
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 
 /// A load that goes on. Its file goes with it, unless the process is killed.
 #[derive(Debug)]
-pub(crate) struct Intention {
+pub(crate) struct JournalledLoad {
     before: Vec<String>,
     /// What dead loads of the same archive left, settled by this one.
     dead: Vec<PathBuf>,
@@ -23,14 +23,14 @@ pub(crate) struct Intention {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Word {
+struct Entry {
     owner: String,
     engine: String,
     archive: PathBuf,
     before: Vec<String>,
 }
 
-impl Intention {
+impl JournalledLoad {
     /// To load `archive` into an engine that knows these images. What a dead load of the same
     /// archive has added to them since is not counted among those that were there before.
     ///
@@ -53,24 +53,24 @@ impl Intention {
     }
 
     fn noted_in(folder: &Path, engine: &str, archive: PathBuf, known: Vec<String>) -> Self {
-        let is_same = |word: &Word| word.engine == engine && word.archive == archive;
-        let dead: Vec<(PathBuf, Word)> = dead_words(folder)
+        let is_same = |entry: &Entry| entry.engine == engine && entry.archive == archive;
+        let dead: Vec<(PathBuf, Entry)> = entries_of_killed_runs(folder)
             .into_iter()
-            .filter(|(_, word)| is_same(word))
+            .filter(|(_, entry)| is_same(entry))
             .collect();
-        let is_older = |name: &String| dead.iter().all(|(_, word)| word.before.contains(name));
-        let word = Word {
+        let is_older = |name: &String| dead.iter().all(|(_, entry)| entry.before.contains(name));
+        let entry = Entry {
             owner: ProcessIdentity::own().to_string(),
             engine: engine.to_owned(),
             archive,
             before: known.into_iter().filter(is_older).collect(),
         };
-        let file = write(folder, &word);
+        let file = write(folder, &entry);
         if let Err(error) = &file {
             tracing::debug!(%error, "what is loaded is not written down");
         }
         Self {
-            before: word.before,
+            before: entry.before,
             dead: dead.into_iter().map(|(path, _)| path).collect(),
             _file: file.ok(),
         }
@@ -82,14 +82,14 @@ impl Intention {
     }
 
     /// The load is over and what it brought is marked: what dead ones left is settled.
-    pub(crate) fn fulfilled(self) {
+    pub(crate) fn completed(self) {
         for path in self.dead {
             let _ = fs::remove_file(path);
         }
     }
 }
 
-/// A folder for such words that nobody else can write to.
+/// A folder for such entries that nobody else can write to.
 fn folder() -> io::Result<PathBuf> {
     let me = rustix::process::geteuid();
     let folder = std::env::temp_dir().join(format!("segarena-loads-{}", me.as_raw()));
@@ -106,21 +106,21 @@ fn folder() -> io::Result<PathBuf> {
     Ok(folder)
 }
 
-fn write(folder: &Path, word: &Word) -> io::Result<NamedTempFile> {
+fn write(folder: &Path, entry: &Entry) -> io::Result<NamedTempFile> {
     let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(&serde_json::to_vec(word)?)?;
+    file.write_all(&serde_json::to_vec(entry)?)?;
     Ok(file)
 }
 
-/// The words in this folder whose owners are dead.
-fn dead_words(folder: &Path) -> Vec<(PathBuf, Word)> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| {
-            let text = fs::read(entry.path()).ok()?;
-            let word: Word = serde_json::from_slice(&text).ok()?;
-            let owner = ProcessIdentity::parse(&word.owner)?;
-            owner.is_gone().then(|| (entry.path(), word))
+/// The entries in this folder whose owners have ended.
+fn entries_of_killed_runs(folder: &Path) -> Vec<(PathBuf, Entry)> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .filter_map(|file| {
+            let text = fs::read(file.path()).ok()?;
+            let entry: Entry = serde_json::from_slice(&text).ok()?;
+            let owner = ProcessIdentity::parse(&entry.owner)?;
+            owner.is_gone().then(|| (file.path(), entry))
         })
         .collect()
 }
@@ -133,8 +133,8 @@ mod tests {
         names.iter().map(|&name| name.to_owned()).collect()
     }
 
-    fn load(folder: &Path, archive: &str, known: &[&str]) -> Intention {
-        Intention::noted_in(folder, "docker", archive.into(), names(known))
+    fn load(folder: &Path, archive: &str, known: &[&str]) -> JournalledLoad {
+        JournalledLoad::noted_in(folder, "docker", archive.into(), names(known))
     }
 
     /// As a process leaves it that was killed while it loaded: this one's number, begun at
@@ -144,13 +144,13 @@ mod tests {
         let mut parts: Vec<&str> = owner.split('.').collect();
         parts[1] = "1";
         let owner = parts.join(".");
-        let word = Word {
+        let entry = Entry {
             owner,
             engine: "docker".to_owned(),
             archive: archive.into(),
             before: names(before),
         };
-        write(folder, &word).unwrap().keep().unwrap();
+        write(folder, &entry).unwrap().keep().unwrap();
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
         let again = load(folder.path(), "team.tar", &["old", "team"]);
         assert!(again.was_there(&"old".to_owned()));
         assert!(!again.was_there(&"team".to_owned()));
-        again.fulfilled();
+        again.completed();
         let later = load(folder.path(), "team.tar", &["old", "team"]);
         assert!(later.was_there(&"team".to_owned()));
     }

@@ -1,4 +1,4 @@
-//! What a backend has under way with its engine, and what it still owes it.
+//! What a backend has under way with its engine, and what it has yet to remove there.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,12 +11,12 @@ use crate::engine::Engine;
 /// Tasks that go on when nobody listens to them any more, and the containers that could not be
 /// removed when they should have been.
 #[derive(Debug, Default)]
-pub struct Lives {
+pub struct Pending {
     tasks: TaskTracker,
     unremoved: Mutex<Vec<String>>,
 }
 
-impl Lives {
+impl Pending {
     /// Starts a task.
     pub fn spawn<T: Send + 'static>(
         &self,
@@ -26,15 +26,15 @@ impl Lives {
     }
 
     /// Notes a container that the engine, gone for a moment, could not remove.
-    pub fn owe_removal(&self, container: &str) {
+    pub fn remove_later(&self, container: &str) {
         self.unremoved().push(container.to_owned());
     }
 
-    /// Waits for all tasks to end, then removes what is owed.
+    /// Waits for all tasks to end, then removes what could not be removed when it should have been.
     ///
     /// # Errors
-    /// The engine's. What could not be removed stays owed.
-    pub async fn all_over(&self, engine: &impl Engine) -> Result<(), BackendError> {
+    /// The engine's. What can't be removed now either is left for the next call.
+    pub async fn settle(&self, engine: &impl Engine) -> Result<(), BackendError> {
         self.tasks.close();
         self.tasks.wait().await;
         self.tasks.reopen();
@@ -43,7 +43,7 @@ impl Lives {
                 return Ok(());
             };
             engine.remove(&container).await?;
-            self.unremoved().retain(|owed| *owed != container);
+            self.unremoved().retain(|other| *other != container);
         }
     }
 
