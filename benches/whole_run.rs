@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use ndarray::Array3;
 use segarena_core::npz::{NpzFile, write_image, write_volume};
-use segarena_core::prompt::BoundingBox;
+use segarena_core::prompt::{BoundingBox, boxes_member};
 use wait4::Wait4;
 
 const INTERACTIONS: usize = 6;
@@ -71,7 +71,7 @@ fn make_case(folder: &Path, shape: [usize; 3], kind: &str) {
     });
     let boxes = [1, 2].map(|label| BoundingBox::around(truth.view(), label).expect("it is there"));
     let spacing = [1.5, 0.8, 0.8];
-    let boxes = BoundingBox::member(&boxes);
+    let boxes = boxes_member(&boxes);
     write_image(
         &folder.join("imgs/case.npz"),
         image.view(),

@@ -6,7 +6,7 @@ use anyhow::Context;
 use ndarray::Array3;
 use segarena_core::case::CaseFiles;
 use segarena_core::npz::{write_image, write_volume};
-use segarena_core::prompt::BoundingBox;
+use segarena_core::prompt::{BoundingBox, boxes_member};
 use segarena_core::volume::Voxel;
 
 /// A phantom: an image, its labels, and whether it comes with bounding boxes.
@@ -36,7 +36,7 @@ impl Phantom {
                 .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
         let (image, ground_truth) = (images.join(&name), labels.join(&name));
-        let boxes = self.with_boxes.then(|| BoundingBox::member(&self.boxes()));
+        let boxes = self.with_boxes.then(|| boxes_member(&self.boxes()));
         write_image(&image, self.image.view(), self.spacing, boxes.as_ref())?;
         write_volume(&ground_truth, "gts", self.labels.view())?;
         Ok(CaseFiles {

@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use engine::{DOCKER, DOCKER_GROUP, Engine, PODMAN, PODMAN_5, PODMAN_ROOTLESS};
 use libtest_mimic::{Arguments, Failed, Trial};
+use segarena_conformance::{Behaviour, Subject, behaviours};
 use segarena_container::options::ContainerOptions;
 use segarena_core::backend::{InferenceBackend, Limit, Submission, SubmissionSource};
-use segarena_core::conformance::{Behaviour, Subject, behaviours};
 use segarena_docker::DockerBackend;
 use segarena_podman::PodmanBackend;
 use segarena_process::ProcessBackend;

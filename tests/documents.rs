@@ -60,7 +60,7 @@ fn sources() -> BTreeSet<String> {
 
 /// Whether a path of the map is there: from the root, or from the room it is told of.
 fn is_there(path: &str) -> bool {
-    ["", "core/src", "core/src/volume", "src/validate"]
+    ["", "core/src", "core/kernels/src", "src/validate"]
         .iter()
         .map(|room| root().join(room).join(path.trim_end_matches('/')))
         .any(|path| path.exists() || path.with_extension("rs").exists())

@@ -11,20 +11,17 @@
 //! This crate knows no container engine, no terminal and no command line.
 #![warn(missing_docs)]
 
-pub mod backend;
 pub mod case;
-pub mod clicks;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 pub mod event;
-pub mod npz;
 pub mod prompt;
-pub mod protocol;
 pub mod record;
-mod removal;
 pub mod results;
 pub mod run;
-pub mod score;
 pub mod session;
-pub mod volume;
 pub mod work;
+
+pub use segarena_contract as backend;
+pub use segarena_dialogue::{clicks, protocol};
+pub use segarena_formats::npz;
+pub use segarena_kernels as volume;
+pub use segarena_kernels::score;

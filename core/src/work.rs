@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::removal::{open_to_all, remove_tree};
+use segarena_formats::removal::{open_to_all, remove_tree};
 
 /// A case's private folders, `inputs/` and `outputs/`. Removed when dropped, unless kept.
 #[derive(Debug)]

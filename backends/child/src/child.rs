@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use segarena_core::backend::{
+use segarena_contract::{
     BackendError, BackendErrorKind, Ending, Execution, InteractionRequest, LogCapture, LogStream,
     Phase,
 };

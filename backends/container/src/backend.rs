@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use segarena_core::backend::{
+use segarena_contract::{
     BackendError, BackendErrorKind, BackendStatus, Execution, ImageFacts, InferenceBackend,
     InteractionRequest, PrepareProgress, Runnable, Submission, SubmissionFacts, SubmissionSource,
 };

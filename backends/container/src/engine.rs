@@ -1,7 +1,7 @@
 //! What a container engine must be able to do, in words that Docker and Podman share.
 
 use async_trait::async_trait;
-use segarena_core::backend::{BackendError, LogStream};
+use segarena_contract::{BackendError, LogStream};
 use tokio::sync::mpsc;
 
 pub use crate::about::About;

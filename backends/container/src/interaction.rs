@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use segarena_core::backend::{
+use segarena_contract::{
     BackendError, BackendErrorKind, Ending, Execution, InteractionRequest, LogCapture, LogStream,
     Phase,
 };

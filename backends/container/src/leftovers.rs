@@ -4,7 +4,7 @@
 //! an archive gets a further name that carries the owner: a mark.
 
 use segarena_child::ProcessIdentity;
-use segarena_core::backend::BackendError;
+use segarena_contract::BackendError;
 
 use crate::engine::{Engine, Image};
 use crate::loading::short;

@@ -1,6 +1,6 @@
 //! What a container may use: what the options ask for, as far as the engine can enforce it here.
 
-use segarena_core::backend::{BackendError, BackendErrorKind, Enforcement, Limit, LimitStatus};
+use segarena_contract::{BackendError, BackendErrorKind, Enforcement, Limit, LimitStatus};
 
 use crate::about::About;
 use crate::options::{ContainerOptions, Gpus};

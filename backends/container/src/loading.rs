@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use segarena_core::backend::{BackendError, BackendErrorKind, PrepareProgress};
+use segarena_contract::{BackendError, BackendErrorKind, PrepareProgress};
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, Damage, TarStream};

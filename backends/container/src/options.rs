@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytesize::ByteSize;
-use segarena_core::backend::Limit;
+use segarena_contract::Limit;
 use serde::Deserialize;
 
 /// The keys of `[backend]` that every container engine knows.

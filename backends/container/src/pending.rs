@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use segarena_core::backend::BackendError;
+use segarena_contract::BackendError;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 

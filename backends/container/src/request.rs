@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use segarena_child::ProcessIdentity;
-use segarena_core::backend::{
+use segarena_contract::{
     InteractionRequest, Placeholders, Runnable, Submission, SubmissionSource, short_hash,
 };
 

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use segarena_container::engine::{About, Engine, Image, Output, Started, State, TarStream};
 use segarena_container::limits::{Devices, Limits, graphics_cards};
 use segarena_container::request::{ContainerRequest, OWNER_LABEL};
-use segarena_core::backend::{BackendError, BackendErrorKind, LogStream};
+use segarena_contract::{BackendError, BackendErrorKind, LogStream};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 

@@ -6,7 +6,7 @@ mod failure;
 
 use segarena_container::ContainerBackend;
 use segarena_container::options::ContainerOptions;
-use segarena_core::backend::BackendError;
+use segarena_contract::BackendError;
 
 pub use engine::DockerEngine;
 

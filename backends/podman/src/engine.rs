@@ -8,7 +8,7 @@ use podman_api::{Error, Podman};
 use segarena_container::engine::{About, Engine, Image, Output, Started, State, TarStream};
 use segarena_container::limits::graphics_cards;
 use segarena_container::request::{ContainerRequest, OWNER_LABEL};
-use segarena_core::backend::BackendError;
+use segarena_contract::BackendError;
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
 

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use podman_api::Error;
-use segarena_core::backend::{BackendError, BackendErrorKind};
+use segarena_contract::{BackendError, BackendErrorKind};
 
 /// The engine's failure while it was `doing` something.
 pub(crate) fn of(doing: &str, error: Error) -> BackendError {

@@ -17,7 +17,7 @@ use containers_api::conn::{
 use futures_util::{StreamExt, TryStreamExt};
 use podman_api::Error;
 use segarena_container::engine::{Output, TarStream};
-use segarena_core::backend::LogStream;
+use segarena_contract::LogStream;
 use serde_json::Value;
 use tokio::sync::mpsc;
 

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use segarena_core::backend::{BackendError, BackendErrorKind};
+use segarena_contract::{BackendError, BackendErrorKind};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;

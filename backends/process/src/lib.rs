@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use segarena_child::{ChildCommand, kill_orphans_of_killed_runs};
-use segarena_core::backend::{
+use segarena_contract::{
     BackendError, BackendErrorKind, BackendStatus, Enforcement, Execution, InferenceBackend,
     InteractionRequest, Limit, LimitStatus, Placeholders, PrepareProgress, ProgramFacts, Runnable,
     Submission, SubmissionFacts, SubmissionSource, short_hash,

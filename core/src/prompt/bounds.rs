@@ -1,90 +1,41 @@
-//! The challenge's bounding box: a rectangle in one slice, and the slices that the object spans.
+//! The member `boxes` of an image, as Python objects.
 
-use ndarray::ArrayView3;
+use segarena_kernels::BoundingBox;
 
 use super::input::index;
 use crate::npz::pickle::{ObjectArray, Value};
 
-/// One label's bounding box. All bounds are inclusive voxel indices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BoundingBox {
-    /// The first slice with the object.
-    pub z_min: usize,
-    /// The last slice with the object.
-    pub z_max: usize,
-    /// The slice that the rectangle is in.
-    pub z_mid: usize,
-    /// The rectangle's smallest x.
-    pub z_mid_x_min: usize,
-    /// Its smallest y.
-    pub z_mid_y_min: usize,
-    /// Its largest x.
-    pub z_mid_x_max: usize,
-    /// Its largest y.
-    pub z_mid_y_max: usize,
+/// The member `boxes` for these.
+pub fn boxes_member(boxes: &[BoundingBox]) -> ObjectArray {
+    ObjectArray::from_items(boxes.iter().map(box_value).collect())
 }
 
-impl BoundingBox {
-    /// The box of a label: the rectangle is in the middle one of the slices that have the label.
-    /// `None` where there is no such label.
-    pub fn around(labels: ArrayView3<'_, u8>, label: u8) -> Option<Self> {
-        let has_label = |slice: &usize| {
-            labels
-                .index_axis(ndarray::Axis(0), *slice)
-                .iter()
-                .any(|&v| v == label)
-        };
-        let slices: Vec<usize> = (0..labels.dim().0).filter(has_label).collect();
-        let z_mid = *slices.get(slices.len() / 2)?;
-        let slice = labels.index_axis(ndarray::Axis(0), z_mid);
-        let found = || {
-            slice
-                .indexed_iter()
-                .filter(|&(_, &value)| value == label)
-                .map(|(at, _)| at)
-        };
-        Some(Self {
-            z_min: *slices.first()?,
-            z_max: *slices.last()?,
-            z_mid,
-            z_mid_x_min: found().map(|(_, x)| x).min()?,
-            z_mid_y_min: found().map(|(y, _)| y).min()?,
-            z_mid_x_max: found().map(|(_, x)| x).max()?,
-            z_mid_y_max: found().map(|(y, _)| y).max()?,
-        })
-    }
+fn box_value(bounds: &BoundingBox) -> Value {
+    let fields = [
+        ("z_min", bounds.z_min),
+        ("z_max", bounds.z_max),
+        ("z_mid", bounds.z_mid),
+        ("z_mid_x_min", bounds.z_mid_x_min),
+        ("z_mid_y_min", bounds.z_mid_y_min),
+        ("z_mid_x_max", bounds.z_mid_x_max),
+        ("z_mid_y_max", bounds.z_mid_y_max),
+    ];
+    let item = |(key, bound): (&str, usize)| (Value::from(key), Value::Int(bound as i64));
+    Value::Dict(fields.map(item).to_vec())
+}
 
-    /// The member `boxes` for these.
-    pub fn member(boxes: &[Self]) -> ObjectArray {
-        ObjectArray::from_items(boxes.iter().map(|bounds| bounds.to_value()).collect())
-    }
-
-    fn to_value(self) -> Value {
-        let fields = [
-            ("z_min", self.z_min),
-            ("z_max", self.z_max),
-            ("z_mid", self.z_mid),
-            ("z_mid_x_min", self.z_mid_x_min),
-            ("z_mid_y_min", self.z_mid_y_min),
-            ("z_mid_x_max", self.z_mid_x_max),
-            ("z_mid_y_max", self.z_mid_y_max),
-        ];
-        let item = |(key, bound): (&str, usize)| (Value::from(key), Value::Int(bound as i64));
-        Value::Dict(fields.map(item).to_vec())
-    }
-
-    pub(super) fn from_value(value: &Value) -> Option<Self> {
-        let bound = |key: &str| value.get(key).and_then(index);
-        Some(Self {
-            z_min: bound("z_min")?,
-            z_max: bound("z_max")?,
-            z_mid: bound("z_mid")?,
-            z_mid_x_min: bound("z_mid_x_min")?,
-            z_mid_y_min: bound("z_mid_y_min")?,
-            z_mid_x_max: bound("z_mid_x_max")?,
-            z_mid_y_max: bound("z_mid_y_max")?,
-        })
-    }
+/// One label's box; `None` where the value is not one.
+pub(super) fn read_box(value: &Value) -> Option<BoundingBox> {
+    let bound = |key: &str| value.get(key).and_then(index);
+    Some(BoundingBox {
+        z_min: bound("z_min")?,
+        z_max: bound("z_max")?,
+        z_mid: bound("z_mid")?,
+        z_mid_x_min: bound("z_mid_x_min")?,
+        z_mid_y_min: bound("z_mid_y_min")?,
+        z_mid_x_max: bound("z_mid_x_max")?,
+        z_mid_y_max: bound("z_mid_y_max")?,
+    })
 }
 
 #[cfg(test)]
@@ -92,17 +43,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_box_spans_the_slices_of_its_label_and_bounds_it_in_the_middle_one() {
-        let mut labels = ndarray::Array3::<u8>::zeros((6, 5, 5));
-        for z in 1..=3 {
-            labels[[z, 2, 1]] = 4;
-            labels[[z, 3, z]] = 4;
-        }
+    fn a_box_is_read_as_it_was_written() {
+        let mut labels = ndarray::Array3::<u8>::zeros((3, 3, 3));
+        labels[[1, 2, 0]] = 4;
         let bounds = BoundingBox::around(labels.view(), 4).unwrap();
-        assert_eq!((bounds.z_min, bounds.z_mid, bounds.z_max), (1, 2, 3));
-        assert_eq!((bounds.z_mid_y_min, bounds.z_mid_y_max), (2, 3));
-        assert_eq!((bounds.z_mid_x_min, bounds.z_mid_x_max), (1, 2));
-        assert_eq!(BoundingBox::around(labels.view(), 5), None);
-        assert_eq!(BoundingBox::from_value(&bounds.to_value()), Some(bounds));
+        assert_eq!(read_box(&box_value(&bounds)), Some(bounds));
     }
 }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use ndarray::Array3;
 
-use super::bounds::BoundingBox;
+use segarena_kernels::BoundingBox;
+
+use super::bounds::read_box;
 use crate::clicks::{Click, ClickKind};
 use crate::npz::pickle::Value;
 use crate::npz::{NpzError, NpzMembers};
@@ -59,7 +61,7 @@ impl ModelInput {
                 .objects("boxes")?
                 .items()
                 .iter()
-                .map(BoundingBox::from_value)
+                .map(read_box)
                 .collect(),
         };
         let mut input = Self {

@@ -6,12 +6,12 @@
 //! in neither.
 
 mod bounds;
-mod history;
 mod input;
 
-pub use bounds::BoundingBox;
-pub use history::{ClickHistory, LabelClicks};
+pub use bounds::boxes_member;
 pub use input::{InputError, ModelInput};
+pub use segarena_dialogue::history::{ClickHistory, LabelClicks};
+pub use segarena_kernels::BoundingBox;
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Evaluation, RunRecord};
 use crate::backend::PrepareProgress;
 use crate::event::{Event, Observer};
-use crate::removal::remove_tree;
 use crate::results::{SubmissionFiles, WriteError, create_folder, remove_temporaries};
+use segarena_formats::removal::remove_tree;
 
 /// An output folder.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,88 @@
+//! One interaction as a backend runs it: the request and the answer.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+/// What a backend is asked to run.
+#[derive(Debug, Clone)]
+pub struct InteractionRequest<'a> {
+    /// The run's unique id, for labels on what the engine creates.
+    pub run_id: &'a str,
+    /// The case's file name, `CASE.npz`.
+    pub case: &'a str,
+    /// The interaction's number, from 1.
+    pub index: usize,
+    /// The case's inputs folder on this machine, absolute.
+    pub inputs: &'a Path,
+    /// The case's outputs folder on this machine, absolute.
+    pub outputs: &'a Path,
+    /// After this the submission is killed.
+    pub timeout: Duration,
+    /// The file that gets all of the submission's stdout and stderr (up to a bound).
+    pub log: &'a Path,
+    /// Fires when the whole run is to stop: kill, clean up, answer [`Ending::Cancelled`].
+    pub cancel: CancellationToken,
+    /// Which of the cases running side by side this is, from 0 (chooses a GPU, for one).
+    pub lane: usize,
+}
+
+/// How a submission's run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Ending {
+    /// It ended by itself with this status.
+    Exited {
+        /// The exit status, 0 for success.
+        code: i32,
+    },
+    /// A signal that we did not send ended it.
+    Signalled {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// It took longer than allowed and was killed.
+    TimedOut,
+    /// It was killed for using more memory than allowed.
+    OutOfMemory {
+        /// The exit status seen, usually 137.
+        code: Option<i32>,
+    },
+    /// The run was cancelled and the submission killed: no result at all.
+    Cancelled,
+}
+
+/// The last lines of what a submission printed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogTails {
+    /// The end of stdout.
+    pub stdout: String,
+    /// The end of stderr.
+    pub stderr: String,
+}
+
+/// A named part of an interaction's wall time, such as `create` or `run`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// The part's name.
+    pub name: String,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What a backend answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Execution {
+    /// The wall time of the whole run of the submission, create to exit.
+    pub wall: Duration,
+    /// Its parts, where the backend knows them. May also name work outside `wall`.
+    pub phases: Vec<Phase>,
+    /// How it ended.
+    pub ending: Ending,
+    /// The end of what it printed.
+    pub tails: LogTails,
+    /// The most memory it used, in bytes, where the backend can tell.
+    pub peak_memory: Option<u64>,
+}

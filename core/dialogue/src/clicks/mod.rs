@@ -1,0 +1,70 @@
+//! Where the next click goes: the trait [`ClickPolicy`] and the policies that ship with segarena.
+
+mod challenge;
+mod choice;
+mod random;
+
+use serde::{Deserialize, Serialize};
+
+use segarena_kernels::{Comparison, LabelVolume, Voxel};
+
+pub use challenge::ChallengePolicy;
+pub use random::RandomPolicy;
+
+/// Whether a click adds to a label or takes away from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClickKind {
+    /// A foreground click: the voxel belongs to the label and the prediction missed it.
+    Fg,
+    /// A background click: the prediction has the label where it is not.
+    Bg,
+}
+
+impl ClickKind {
+    /// `fg` or `bg`: the name in model inputs and records.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fg => "fg",
+            Self::Bg => "bg",
+        }
+    }
+
+    /// What a click on the error voxel `at` says of the label with this key.
+    pub fn of(truth: &LabelVolume, at: Voxel, key: u8) -> Self {
+        if truth.voxels()[at] == key {
+            Self::Fg
+        } else {
+            Self::Bg
+        }
+    }
+}
+
+/// One click: what it says and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Click {
+    /// Foreground or background.
+    pub kind: ClickKind,
+    /// The voxel clicked, `[z, y, x]`.
+    pub at: Voxel,
+}
+
+/// Chooses where the simulated user clicks next.
+///
+/// A policy is asked once per label and interaction. It sees the ground truth, the current
+/// prediction and, in [`Comparison`], what one pass over both has already found out (counts and
+/// error boxes of every label).
+///
+/// # Behavior
+/// - Returns `None` exactly when the label has no error voxel: it is predicted perfectly.
+/// - Any click returned lies on an error voxel of the label; its kind is [`ClickKind::Fg`] where
+///   the ground truth has the label and [`ClickKind::Bg`] elsewhere.
+/// - Deterministic: the same arguments give the same click, whatever was asked before and from
+///   whichever thread.
+pub trait ClickPolicy: Send + Sync {
+    /// The name by which the configuration chooses this policy.
+    fn name(&self) -> &str;
+
+    /// The click for the label whose key is `key`, or `None` if nothing is wrong with it.
+    fn place(&self, comparison: &Comparison<'_>, key: u8) -> Option<Click>;
+}

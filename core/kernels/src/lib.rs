@@ -1,0 +1,27 @@
+//! Pure kernels on label volumes: no input or output, no protocol.
+//!
+//! Axis order is (z, y, x) everywhere, in C order; a voxel is `[z, y, x]`.
+
+#![warn(missing_docs)]
+
+mod bounding_box;
+mod comparison;
+mod components;
+mod distance;
+mod labels;
+mod rows;
+mod runs;
+pub mod score;
+mod surface;
+#[cfg(any(test, feature = "reference"))]
+pub mod twins;
+mod voxel_box;
+
+pub use bounding_box::BoundingBox;
+pub use comparison::{Comparison, LabelOverlap};
+pub use components::largest_component;
+pub use distance::{Outside, SquaredDistances, deepest_voxels};
+pub use labels::{LabelKeys, LabelVolume, Spacing, SpacingError, Voxel};
+pub use runs::{Run, RunMask};
+pub use surface::{SurfaceOverlap, surface_overlap};
+pub use voxel_box::VoxelBox;

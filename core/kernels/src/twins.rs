@@ -1,0 +1,184 @@
+//! Naive twins of the kernels, and the random volumes both are tried on.
+//!
+//! Each twin says what its kernel computes in the plainest way there is, whatever it costs.
+
+use ndarray::Array3;
+use proptest::prelude::*;
+
+use super::{LabelVolume, Run, RunMask, Spacing, Voxel};
+
+/// A small volume of keys below `keys`: noise, or blobs with noise on them. All shapes from 1×1×1.
+pub fn volumes(keys: u8) -> impl Strategy<Value = Array3<u8>> {
+    let shape = (1..=7usize, 1..=9usize, 1..=11usize);
+    shape.prop_flat_map(move |shape| {
+        let count = shape.0 * shape.1 * shape.2;
+        let boxes = proptest::collection::vec(
+            (
+                0..shape.0,
+                0..shape.1,
+                0..shape.2,
+                1..=7usize,
+                1..=9usize,
+                1..=11usize,
+                0..keys,
+            ),
+            0..5,
+        );
+        let noise = proptest::collection::vec((0..100u8, 0..keys), count);
+        (boxes, noise, 0..100u8).prop_map(move |(boxes, noise, threshold)| {
+            let mut volume = Array3::zeros(shape);
+            for (z, y, x, depth, height, width, key) in boxes {
+                let ends = [
+                    (z, depth, shape.0),
+                    (y, height, shape.1),
+                    (x, width, shape.2),
+                ]
+                .map(|(start, length, size)| (start + length).min(size));
+                volume
+                    .slice_mut(ndarray::s![z..ends[0], y..ends[1], x..ends[2]])
+                    .fill(key);
+            }
+            for (voxel, (roll, key)) in volume.iter_mut().zip(noise) {
+                if roll < threshold {
+                    *voxel = key;
+                }
+            }
+            volume
+        })
+    })
+}
+
+/// Two volumes of keys, of one shape: unrelated, or the second made from the first.
+pub fn pairs(keys: u8) -> impl Strategy<Value = (Array3<u8>, Array3<u8>)> {
+    (volumes(keys), volumes(keys), 0..3u8).prop_map(|(truth, other, how)| {
+        let prediction = Array3::from_shape_fn(truth.dim(), |at| {
+            let elsewhere = other.get(at).copied();
+            match (how, elsewhere) {
+                (0, _) => truth[at],
+                (1, Some(value)) => value,
+                (_, Some(value)) if (at.0 + at.1 + at.2) % 3 == 0 => value,
+                _ => truth[at],
+            }
+        });
+        (truth, prediction)
+    })
+}
+
+/// Spacings: cubes, thick slices, and some that make equal lengths out of unlike offsets.
+pub fn spacings() -> impl Strategy<Value = Spacing> {
+    let side = prop_oneof![Just(1.0), Just(0.4), Just(0.5), Just(2.5), 0.2..4.0f64];
+    (side.clone(), side.clone(), side).prop_map(|(z, y, x)| Spacing::new([z, y, x]).unwrap())
+}
+
+/// A volume as the kernels take it, with voxels of 1 mm.
+pub fn volume(voxels: Array3<u8>) -> LabelVolume {
+    LabelVolume::new(voxels, Spacing::new([1.0; 3]).unwrap())
+}
+
+/// The runs of the voxels that are not 0.
+pub fn runs_of(voxels: &Array3<u8>) -> RunMask {
+    let (depth, height, width) = voxels.dim();
+    let mut mask = RunMask::new([depth, height, width]);
+    for ((z, y, x), &value) in voxels.indexed_iter() {
+        if value != 0 {
+            mask.push(Run {
+                row: (z * height + y) as u32,
+                start: x as u32,
+                end: x as u32 + 1,
+            });
+        }
+    }
+    mask
+}
+
+/// The voxels of a mask, in C order.
+pub fn voxels_of(mask: &RunMask) -> Vec<Voxel> {
+    (0..).map_while(|n| mask.nth(n)).collect()
+}
+
+/// The largest 26-connected component of these voxels (in C order), by flooding.
+pub fn largest_component(voxels: &[Voxel]) -> Vec<Voxel> {
+    let mut left: std::collections::BTreeSet<_> = voxels.iter().copied().collect();
+    let mut largest = Vec::new();
+    while let Some(first) = left.pop_first() {
+        let mut component = vec![first];
+        let mut next = 0;
+        while let Some(&at) = component.get(next) {
+            next += 1;
+            let touching: Vec<_> = left
+                .iter()
+                .copied()
+                .filter(|other| (0..3).all(|axis| at[axis].abs_diff(other[axis]) <= 1))
+                .collect();
+            for other in touching {
+                left.remove(&other);
+                component.push(other);
+            }
+        }
+        if component.len() > largest.len() {
+            largest = component;
+        }
+    }
+    largest.sort_unstable();
+    largest
+}
+
+/// The squared distance from each voxel that is not 0 to the nearest that is 0, by trying all;
+/// `None` where there is none.
+pub fn squared_distances(voxels: &Array3<u8>) -> Array3<Option<u64>> {
+    Array3::from_shape_fn(voxels.dim(), |at| {
+        let squares = voxels
+            .indexed_iter()
+            .filter(|&(_, &value)| value == 0)
+            .map(|(other, _)| {
+                let square = |a: usize, b: usize| (a.abs_diff(b) as u64).pow(2);
+                square(at.0, other.0) + square(at.1, other.1) + square(at.2, other.2)
+            });
+        squares.min()
+    })
+}
+
+/// A volume with background around it, so many voxels on both sides of each axis.
+pub fn padded(voxels: &Array3<u8>, by: [usize; 3]) -> Array3<u8> {
+    let (depth, height, width) = voxels.dim();
+    let mut padded = Array3::zeros((depth + 2 * by[0], height + 2 * by[1], width + 2 * by[2]));
+    padded
+        .slice_mut(ndarray::s![
+            by[0]..by[0] + depth,
+            by[1]..by[1] + height,
+            by[2]..by[2] + width
+        ])
+        .assign(voxels);
+    padded
+}
+
+/// The maximum of each 2×2×2 block, background beyond the end.
+pub fn halved(voxels: &Array3<u8>) -> Array3<u8> {
+    let (depth, height, width) = voxels.dim();
+    let shape = (depth.div_ceil(2), height.div_ceil(2), width.div_ceil(2));
+    let mut halved = Array3::zeros(shape);
+    for ((z, y, x), &value) in voxels.indexed_iter() {
+        let block: &mut u8 = &mut halved[[z / 2, y / 2, x / 2]];
+        *block = value.max(*block);
+    }
+    halved
+}
+
+/// The surface elements of the voxels that are `key`: where each is, counted from the corner
+/// before the first voxel, and its code.
+pub fn surface_elements(voxels: &Array3<u8>, key: u8) -> Vec<(Voxel, u8)> {
+    let mask = padded(&voxels.mapv(|value| u8::from(value == key)), [1; 3]);
+    let (depth, height, width) = voxels.dim();
+    let places = ndarray::indices((depth + 1, height + 1, width + 1));
+    let elements = places.into_iter().zip(mask.windows((2, 2, 2)));
+    elements
+        .map(|((z, y, x), window)| {
+            let code = window
+                .iter()
+                .zip(0..8)
+                .fold(0, |code, (inside, bit)| code | inside << bit);
+            ([z, y, x], code)
+        })
+        .filter(|&(_, code)| code != 0 && code != 255)
+        .collect()
+}
