@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs and starts the engines that tests/engines.rs runs submissions on, on Debian as root:
-# Docker, Podman, a user for rootless Podman, and the next Debian's Podman in a tree of its own.
+# Docker, Podman, a user for rootless Podman, the next Debian's Podman in a tree of its own, and
+# Apptainer in another.
 # What is there already stays as it is.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -11,6 +12,7 @@ command -v podman >/dev/null || packages+=(podman)
 command -v runc >/dev/null || packages+=(runc)
 command -v newuidmap >/dev/null || packages+=(uidmap)
 command -v slirp4netns >/dev/null || packages+=(slirp4netns)
+command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
 if [ ${#packages[@]} -gt 0 ]; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
@@ -32,10 +34,6 @@ podman --version
 # Podman 5: the tree sees the tests' folders at the paths they have outside.
 tree=/opt/segarena-test-trixie
 if [ ! -x "$tree/usr/bin/podman" ]; then
-  command -v mmdebstrap >/dev/null || {
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends mmdebstrap
-  }
   mmdebstrap --quiet --variant=minbase --include=podman,runc,netavark,uidmap trixie "$tree" \
     http://deb.debian.org/debian
 fi
@@ -47,3 +45,14 @@ for folder in /proc /sys /dev /tmp "$here"; do
     { mount --rbind "$folder" "$tree$folder" && mount --make-rslave "$tree$folder"; }
 done
 chroot "$tree" podman --version
+
+# Apptainer, which only sid has. The snapshot may be an old one, so its date is not looked at.
+sid=/opt/segarena-test-sid
+if [ ! -x "$sid/usr/bin/apptainer" ]; then
+  mmdebstrap --quiet --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' \
+    --include=apptainer,squashfuse,squashfs-tools sid "$sid" http://deb.debian.org/debian
+fi
+mkdir -p "$sid$here"
+# Builds copy these.
+touch "$sid/etc/hosts" "$sid/etc/resolv.conf"
+"$here/tests/engines/enter-sid.sh" apptainer --version

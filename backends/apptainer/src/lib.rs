@@ -1,0 +1,26 @@
+//! Runs submissions by Apptainer, or Singularity: what clusters have where there is no engine.
+//!
+//! `apptainer exec` is a child process that makes a container around itself, so all of it is
+//! `segarena-child`'s: its end, its time limit, its output. What is this crate's own is what an
+//! archive is turned into ([`store`]), the words that contain a submission ([`exec`]), and what of
+//! its limits holds on this machine ([`launcher`], [`job`]).
+#![warn(missing_docs)]
+
+mod backend;
+mod config;
+mod docker_archive;
+mod exec;
+mod failure;
+mod image;
+mod job;
+mod launcher;
+mod store;
+
+pub use backend::ApptainerBackend;
+pub use config::Config;
+
+/// The name by which the configuration chooses Apptainer; Singularity will do where it is all
+/// there is.
+pub const KIND: &str = "apptainer";
+/// The name by which the configuration chooses Singularity.
+pub const SINGULARITY: &str = "singularity";
