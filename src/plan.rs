@@ -55,13 +55,13 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn plan(&self) -> anyhow::Result<Plan> {
-        let backend = self.backend()?;
+        let output = self.output()?;
+        let backend = self.backend(&output)?;
         let policy = self.policy()?;
         let protocol = self.protocol()?;
         let images = self.images()?;
         let ground_truth = self.ground_truth()?;
         let submissions = self.submissions(backend.kind())?;
-        let output = self.output()?;
         let jobs = self.jobs()?;
         let threads = self.threads()?;
         let choice = CaseChoice {
@@ -91,8 +91,9 @@ impl Planner<'_> {
         })
     }
 
-    fn backend(&self) -> Result<Arc<dyn InferenceBackend>, ConfigError> {
+    fn backend(&self, output: &Path) -> Result<Arc<dyn InferenceBackend>, ConfigError> {
         let (section, place) = self.backend_section();
+        let section = section.for_output(output);
         match self.registry.backend(&section) {
             Some(backend) => backend,
             None => Err(ConfigError::Value {
@@ -229,7 +230,7 @@ impl Planner<'_> {
         let mut found = Found::default();
         if let Some(config) = self.config {
             for table in &config.file.submission {
-                found.add(config, table)?;
+                found.add(config, table, kind)?;
             }
             if let Some(path) = &config.file.run.submissions {
                 let place = config.place("run.submissions", path);

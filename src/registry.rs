@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use segarena_apptainer::ApptainerBackend;
 use segarena_core::backend::{BackendError, InferenceBackend};
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy, RandomPolicy};
 use segarena_docker::DockerBackend;
@@ -30,6 +31,13 @@ pub struct PolicyOptions {
     /// The seed for a policy that draws lots.
     pub seed: u64,
 }
+
+/// The kinds that run images, the one that suits best first.
+pub(crate) const ENGINES: [&str; 3] = [
+    segarena_docker::KIND,
+    segarena_podman::KIND,
+    segarena_apptainer::KIND,
+];
 
 /// Options of a backend that has none.
 #[derive(Debug, Default, Deserialize)]
@@ -62,6 +70,24 @@ impl Registry {
         registry.add_backend(segarena_podman::KIND, |section| {
             Ok(Arc::new(PodmanBackend::connect(section.read()?)))
         });
+        for kind in [segarena_apptainer::KIND, segarena_apptainer::SINGULARITY] {
+            registry.add_backend(kind, |section| {
+                let config = segarena_apptainer::Config {
+                    kind: section.kind().to_owned(),
+                    ..section.read()?
+                };
+                let image_dir = match config.image_dir {
+                    Some(folder) => Some(section.resolve(&folder)),
+                    None => section.output.as_ref().map(|output| output.join(IMAGES)),
+                };
+                Ok(Arc::new(ApptainerBackend::new(
+                    segarena_apptainer::Config {
+                        image_dir,
+                        ..config
+                    },
+                )))
+            });
+        }
         registry.add_policy("challenge", |_| Arc::new(ChallengePolicy));
         registry.add_policy("random", |options| {
             Arc::new(RandomPolicy { seed: options.seed })
@@ -123,7 +149,11 @@ impl Registry {
 pub struct BackendSection {
     kind: String,
     source: Option<(PathBuf, String)>,
+    output: Option<PathBuf>,
 }
+
+/// Where in the output folder converted images are kept.
+const IMAGES: &str = ".segarena/images";
 
 impl BackendSection {
     /// The section of this text, which chose `kind`.
@@ -131,6 +161,7 @@ impl BackendSection {
         Self {
             kind: kind.to_owned(),
             source: Some((path.to_owned(), text.to_owned())),
+            output: None,
         }
     }
 
@@ -139,7 +170,24 @@ impl BackendSection {
         Self {
             kind: kind.to_owned(),
             source: None,
+            output: None,
         }
+    }
+
+    /// The section of a run with this output folder.
+    pub(crate) fn for_output(self, output: &Path) -> Self {
+        Self {
+            output: Some(std::path::absolute(output).unwrap_or_else(|_| output.to_owned())),
+            ..self
+        }
+    }
+
+    /// A path of the section, which is relative to the file, as an absolute one.
+    fn resolve(&self, path: &Path) -> PathBuf {
+        let file = self.source.as_ref().map(|(file, _)| file.as_path());
+        let folder = file.and_then(Path::parent).unwrap_or(Path::new(""));
+        let path = folder.join(path);
+        std::path::absolute(&path).unwrap_or(path)
     }
 
     /// The section with these options in the place of its own.
@@ -154,6 +202,14 @@ impl BackendSection {
         backend.extend(options.clone());
         let file = toml::Table::from_iter([("backend".to_owned(), backend.into())]);
         Self::in_file(&self.kind, &path, &file.to_string())
+    }
+
+    /// Whether this kind of backend runs images that are files.
+    pub(crate) fn has_image_files(kind: &str) -> bool {
+        matches!(
+            kind,
+            segarena_apptainer::KIND | segarena_apptainer::SINGULARITY
+        )
     }
 
     /// The kind of backend chosen.
@@ -191,6 +247,7 @@ impl BackendSection {
 
 #[cfg(test)]
 mod tests {
+    use segarena_apptainer::Config;
     use segarena_container::options::ContainerOptions;
 
     /// The lines behind `#:` are the options of containers, with their defaults but for the last
@@ -209,5 +266,33 @@ mod tests {
         let all = options(&[]);
         assert!(all.memory_swap.is_some() && all.cpus.is_some());
         assert!(all.shm_size.is_some() && all.socket.is_some());
+    }
+
+    /// The line behind `#.` is Apptainer's own; the others it shares.
+    #[test]
+    fn the_example_documents_every_option_of_apptainer() {
+        let example = include_str!("../config.example.toml");
+        let shared = example.lines().filter_map(|line| line.strip_prefix("#: "));
+        let shared = shared.filter(|line| toml::from_str::<Config>(line).is_ok());
+        let own = example.lines().filter_map(|line| line.strip_prefix("#. "));
+        let text = shared.chain(own).collect::<Vec<_>>().join("\n");
+        let documented: Config = toml::from_str(&text).unwrap();
+        assert!(documented.image_dir.is_some() && documented.cpus.is_some());
+        let defaults = Config {
+            image_dir: None,
+            cpus: None,
+            ..documented
+        };
+        assert_eq!(defaults, Config::default());
+        for key in [
+            "command",
+            "memory",
+            "pids",
+            "network",
+            "gpus",
+            "allow_unenforced",
+        ] {
+            assert!(text.contains(&format!("{key} = ")), "{key}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use segarena_core::backend::{Submission, SubmissionSource};
 
 use crate::config::{ConfigError, LoadedConfig, Place, SubmissionTable};
 use crate::plan::{Setting, folder};
+use crate::registry::BackendSection;
 
 /// What an archive's name may end in; the content decides what it is.
 const ARCHIVE_ENDINGS: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz"];
@@ -18,14 +19,15 @@ pub(crate) struct Found {
 }
 
 impl Found {
-    /// Adds a `[[submission]]` of a file.
+    /// Adds a `[[submission]]` of a file, for a backend of this kind.
     pub(crate) fn add(
         &mut self,
         config: &LoadedConfig,
         table: &SubmissionTable,
+        kind: &str,
     ) -> Result<(), ConfigError> {
         let place = config.place("submission.name", &table.name);
-        let source = source(config, table, &place)?;
+        let source = source(config, table, kind, &place)?;
         let name = table.name.get_ref().clone();
         self.push(
             Submission {
@@ -98,6 +100,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
 fn source(
     config: &LoadedConfig,
     table: &SubmissionTable,
+    kind: &str,
     place: &Place,
 ) -> Result<SubmissionSource, ConfigError> {
     let refuse = |message: String| {
@@ -129,7 +132,13 @@ fn source(
             }
         }
         (None, Some(image), argv) => Ok(SubmissionSource::Image {
-            reference: image.get_ref().clone(),
+            reference: match BackendSection::has_image_files(kind) {
+                true => config
+                    .resolve(Path::new(image.get_ref()))
+                    .to_string_lossy()
+                    .into_owned(),
+                false => image.get_ref().clone(),
+            },
             argv,
         }),
         (None, None, Some(argv)) => Ok(SubmissionSource::Command {
@@ -165,8 +174,8 @@ fn workdir(config: &LoadedConfig, table: &SubmissionTable) -> Result<PathBuf, Co
     Ok(std::path::absolute(&path).unwrap_or(path))
 }
 
-/// The submissions of a folder, in the order of their names: archives for an engine, folders with
-/// a `predict.sh` for the process backend.
+/// The submissions of a folder, in the order of their names: archives for an engine, SIF files as
+/// well for Apptainer, folders with a `predict.sh` for the process backend.
 pub(crate) fn in_folder(
     setting: &Setting<PathBuf>,
     kind: &str,
@@ -192,6 +201,8 @@ pub(crate) fn in_folder(
     entries.sort_unstable();
     let as_submission = if kind == segarena_process::ProcessBackend::KIND {
         program
+    } else if BackendSection::has_image_files(kind) {
+        archive_or_sif
     } else {
         archive
     };
@@ -222,6 +233,27 @@ fn archive(path: &Path) -> Option<Submission> {
     }
     let source = SubmissionSource::Archive {
         path: path.to_owned(),
+        argv: None,
+    };
+    Some(Submission {
+        name: team_name(name),
+        source,
+        env: BTreeMap::new(),
+    })
+}
+
+/// Whether a file of this name is a SIF image.
+pub(crate) fn is_sif(name: &str) -> bool {
+    name.to_lowercase().ends_with(".sif")
+}
+
+fn archive_or_sif(path: &Path) -> Option<Submission> {
+    let name = path.file_name()?.to_str()?;
+    if !is_sif(name) {
+        return archive(path);
+    }
+    let source = SubmissionSource::Image {
+        reference: path.to_str()?.to_owned(),
         argv: None,
     };
     Some(Submission {

@@ -13,8 +13,9 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
-use engine::{DOCKER, DOCKER_GROUP, Engine, PODMAN, PODMAN_5, PODMAN_ROOTLESS};
+use engine::{APPTAINER, DOCKER, DOCKER_GROUP, Engine, PODMAN, PODMAN_5, PODMAN_ROOTLESS};
 use libtest_mimic::{Arguments, Failed, Trial};
+use segarena_apptainer::ApptainerBackend;
 use segarena_conformance::{Behaviour, Subject, behaviours};
 use segarena_container::options::ContainerOptions;
 use segarena_core::backend::{InferenceBackend, Limit, Submission, SubmissionSource};
@@ -24,9 +25,10 @@ use segarena_process::ProcessBackend;
 use tempfile::TempDir;
 
 /// The backends, and where they run. A further backend is a further line.
-fn backends() -> [(&'static str, Place, MakeSubject); 6] {
+fn backends() -> [(&'static str, Place, MakeSubject); 7] {
     [
         ("process", Place::Here, plain),
+        ("apptainer", Place::On(APPTAINER), apptainer),
         ("docker", Place::On(DOCKER), docker),
         ("docker-group", Place::On(DOCKER_GROUP), docker),
         ("podman", Place::On(PODMAN), podman),
@@ -190,6 +192,17 @@ impl Subject for Containers {
         };
         submission(name, source)
     }
+}
+
+/// Without systemd it can limit only time.
+fn apptainer() -> Box<dyn Subject> {
+    Containers::subject(|options| {
+        Arc::new(ApptainerBackend::new(segarena_apptainer::Config {
+            memory: options.memory,
+            allow_unenforced: vec![Limit::Memory, Limit::Pids, Limit::Cpus],
+            ..segarena_apptainer::Config::default()
+        }))
+    })
 }
 
 fn docker() -> Box<dyn Subject> {

@@ -22,7 +22,7 @@ pub(crate) struct EvaluateOptions {
     /// A folder of archives, each a submission
     #[arg(short = 'd', long, aliases = ["docker_folder", "docker_folder_path"], value_name = "DIR")]
     pub(crate) submissions: Option<PathBuf>,
-    /// What runs the submissions: docker, podman, process
+    /// What runs the submissions: docker, podman, apptainer, process
     #[arg(short, long, value_name = "KIND")]
     pub(crate) backend: Option<String>,
     /// Only this case; may be given more than once

@@ -14,7 +14,7 @@ pub(crate) struct DoctorOptions {
     /// The configuration whose backend is examined
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Only this kind: docker, podman, process [default: all]
+    /// Only this kind: docker, podman, apptainer, singularity, process [default: all]
     #[arg(short, long, value_name = "KIND")]
     pub(crate) backend: Option<String>,
     /// Print JSON
@@ -25,7 +25,8 @@ pub(crate) struct DoctorOptions {
 #[derive(Debug, Args)]
 #[command(after_help = VALIDATE)]
 pub(crate) struct ValidateOptions {
-    /// The saved image, `team.tar.gz`; or a folder with a predict.sh, run without a container
+    /// The saved image, `team.tar.gz`; `team.sif`, for Apptainer; or a folder with a predict.sh, run
+    /// without a container
     #[arg(value_name = "ARCHIVE", conflicts_with = "image")]
     pub(crate) archive: Option<PathBuf>,
     /// What is run [default: the challenge's line in a container, predict.sh in a folder]
@@ -37,8 +38,8 @@ pub(crate) struct ValidateOptions {
     /// Where a plain command runs [default: here]
     #[arg(long, value_name = "DIR")]
     pub(crate) workdir: Option<PathBuf>,
-    /// What runs it: docker, podman, process [default: docker if it answers, else podman; process
-    /// for a plain command]
+    /// What runs it: docker, podman, apptainer, process [default: the first of these that can run
+    /// it here; process for a plain command]
     #[arg(short, long, value_name = "KIND")]
     pub(crate) backend: Option<String>,
     /// The configuration whose [backend] section is used

@@ -9,7 +9,7 @@ use crate::args::InitOptions;
 use crate::config::{ConfigError, Place};
 use crate::exit::ExitStatus;
 use crate::init::{Engine, Survey, config, words};
-use crate::registry::{BackendSection, Registry};
+use crate::registry::{BackendSection, ENGINES, Registry};
 use crate::stdout;
 
 const NAME: &str = "segarena.toml";
@@ -41,7 +41,7 @@ pub(crate) fn init(registry: &Registry, options: &InitOptions) -> anyhow::Result
 /// The engines and what they answer.
 async fn engines(registry: &Registry) -> Vec<Engine> {
     let mut engines = Vec::new();
-    for kind in [segarena_docker::KIND, segarena_podman::KIND] {
+    for kind in ENGINES {
         let Some(backend) = registry.backend(&BackendSection::without_file(kind)) else {
             continue;
         };

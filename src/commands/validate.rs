@@ -16,9 +16,9 @@ use crate::args::ValidateOptions;
 use crate::config::{ConfigError, LoadedConfig, Place};
 use crate::exit::ExitStatus;
 use crate::progress::Telling;
-use crate::registry::{BackendSection, Registry};
+use crate::registry::{BackendSection, ENGINES, Registry};
 use crate::stdout;
-use crate::submissions::{check_name, team_name};
+use crate::submissions::{check_name, is_sif, team_name};
 use crate::summary::Look;
 use crate::validate::{Examination, Trial, Tried, Verdict, findings, text, worst};
 
@@ -128,6 +128,11 @@ fn submission(options: &ValidateOptions) -> anyhow::Result<Submission> {
     let argv = (!options.command.is_empty()).then(|| options.command.clone());
     let (name, source) = match (&options.archive, &options.image) {
         (Some(path), _) if path.is_dir() => (file_name(path), program(path, argv)?),
+        (Some(path), _) if path.is_file() && is_sif(&file_name(path)) => {
+            let reference = std::path::absolute(path)?.to_string_lossy().into_owned();
+            let name = team_name(&file_name(path));
+            (name, SubmissionSource::Image { reference, argv })
+        }
         (Some(path), _) if path.is_file() => {
             let path = std::path::absolute(path)?;
             (
@@ -248,6 +253,9 @@ async fn choose(
         (None, None) if matches!(submission.source, SubmissionSource::Command { .. }) => {
             BackendSection::without_file(ProcessBackend::KIND)
         }
+        (None, None) if matches!(&submission.source, SubmissionSource::Image { reference, .. } if is_sif(reference)) => {
+            BackendSection::without_file(segarena_apptainer::KIND)
+        }
         (None, None) => return engine_that_answers(registry).await,
     };
     match registry.backend(&section) {
@@ -265,7 +273,7 @@ async fn choose(
 
 async fn engine_that_answers(registry: &Registry) -> anyhow::Result<Arc<dyn InferenceBackend>> {
     let mut reasons = Vec::new();
-    for kind in [segarena_docker::KIND, segarena_podman::KIND] {
+    for kind in ENGINES {
         let Some(backend) = registry.backend(&BackendSection::without_file(kind)) else {
             continue;
         };

@@ -140,11 +140,19 @@ const TIGHT: &str = "memory = \"64MiB\"\nmemory_swap = \"64MiB\"\ncpus = 0.5\npi
                      gpus = \"none\"\nkeep_image = false\n\
                      allow_unenforced = [\"memory\", \"pids\", \"cpus\"]\n";
 
+/// The same for Apptainer, which has fewer options.
+const TIGHT_FILES: &str = "memory = \"64MiB\"\ncpus = 0.5\npids = 48\nnetwork = \"none\"\n\
+                           gpus = \"none\"\nallow_unenforced = [\"memory\", \"pids\", \"cpus\"]\n";
+
 /// The section with tight limits; none for a backend that has no such options.
 fn tightened(section: &BackendSection) -> Option<BackendSection> {
     let kind = section.kind();
-    matches!(kind, segarena_docker::KIND | segarena_podman::KIND)
-        .then(|| section.with(&toml::from_str(TIGHT).unwrap_or_default()))
+    let tight = match kind {
+        segarena_docker::KIND | segarena_podman::KIND => TIGHT,
+        kind if BackendSection::has_image_files(kind) => TIGHT_FILES,
+        _ => return None,
+    };
+    Some(section.with(&toml::from_str(tight).unwrap_or_default()))
 }
 
 /// What a backend without containers says of its limits.
@@ -191,11 +199,17 @@ async fn prove_all(
 
 async fn prove(trial: &Trial, limit: Limit, status: &BackendStatus) -> Proof {
     let of_limit = status.limits.iter().find(|status| status.limit == limit);
-    if let Some(Enforcement::NotEnforced { reason }) = of_limit.map(|status| &status.enforcement) {
+    let cannot_be_had = match of_limit.map(|status| &status.enforcement) {
+        Some(Enforcement::NotEnforced { reason }) => Some(reason.clone()),
+        // Every limit that there is an option for has been asked for.
+        Some(Enforcement::NotAsked) | None => Some("there is no option for it".to_owned()),
+        Some(Enforcement::Enforced) => None,
+    };
+    if let Some(seen) = cannot_be_had {
         return Proof {
             limit,
             verdict: Verdict::CannotBeHad,
-            seen: reason.clone(),
+            seen,
         };
     }
     let (verdict, seen) = match limit {

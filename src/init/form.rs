@@ -7,6 +7,7 @@ use segarena_process::ProcessBackend;
 
 use super::survey::{Submissions, Survey};
 use crate::progress::count;
+use crate::registry::BackendSection;
 
 /// Every option, with its default.
 const EXAMPLE: &str = include_str!("../../config.example.toml");
@@ -134,8 +135,17 @@ fn backend(survey: &Survey, kind: &str, text: &mut String) {
              env = { INPUTS = \"{inputs}\", OUTPUTS = \"{outputs}\" }\n",
         );
     } else {
+        let has_image_files = BackendSection::has_image_files(kind);
         for option in EXAMPLE.lines().filter_map(|line| line.strip_prefix("#: ")) {
-            let _ = writeln!(text, "# {option}");
+            // Apptainer has fewer of them.
+            if !has_image_files || toml::from_str::<segarena_apptainer::Config>(option).is_ok() {
+                let _ = writeln!(text, "# {option}");
+            }
+        }
+        if has_image_files {
+            for option in EXAMPLE.lines().filter_map(|line| line.strip_prefix("#. ")) {
+                let _ = writeln!(text, "# {option}");
+            }
         }
     }
 }

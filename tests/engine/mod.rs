@@ -29,6 +29,7 @@ pub struct Engine {
 static DOCKER_TURN: Mutex<()> = Mutex::new(());
 static PODMAN_TURN: Mutex<()> = Mutex::new(());
 static PODMAN_5_TURN: Mutex<()> = Mutex::new(());
+static APPTAINER_TURN: Mutex<()> = Mutex::new(());
 static PODMAN_ROOTLESS_TURN: Mutex<()> = Mutex::new(());
 
 pub const DOCKER: Engine = Engine {
@@ -91,6 +92,44 @@ pub const PODMAN_ROOTLESS: Engine = Engine {
     ..PODMAN
 };
 
+/// Apptainer of Debian sid, in a tree of its own, as an ordinary user who may not open /dev/fuse.
+pub const APPTAINER: Engine = Engine {
+    turn: &APPTAINER_TURN,
+    name: "apptainer",
+    kind: "apptainer",
+    entrance: &[
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/enter-sid.sh"),
+        "setpriv",
+        "--reuid=segarena-test",
+        "--regid=segarena-test",
+        "--init-groups",
+        "env",
+        "--unset=XDG_RUNTIME_DIR",
+        "HOME=/home/segarena-test",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    ],
+    user: Some("segarena-test"),
+    rootless: true,
+};
+
+/// The same where everybody may open /dev/fuse, so that a SIF file can be mounted.
+pub const APPTAINER_WITH_FUSE: Engine = Engine {
+    entrance: &[
+        "env",
+        "SEGARENA_TEST_FUSE=1",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/enter-sid.sh"),
+        "setpriv",
+        "--reuid=segarena-test",
+        "--regid=segarena-test",
+        "--init-groups",
+        "env",
+        "--unset=XDG_RUNTIME_DIR",
+        "HOME=/home/segarena-test",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+    ],
+    ..APPTAINER
+};
+
 impl Engine {
     /// A command run where the engine is, by the engine's user.
     pub fn command(&self, program: &str) -> Command {
@@ -116,9 +155,14 @@ impl Engine {
 
     /// Whether the engine answers; otherwise says that the test is skipped.
     pub fn answers(&self) -> bool {
+        let question = if self.kind == "apptainer" {
+            "version"
+        } else {
+            "info"
+        };
         let answers = self
             .command(self.kind)
-            .arg("info")
+            .arg(question)
             .output()
             .is_ok_and(|output| output.status.success());
         if !answers {

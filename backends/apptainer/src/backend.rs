@@ -5,13 +5,13 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use segarena_container::request::explain_missing_script;
-use segarena_core::backend::{
-    BackendError, BackendErrorKind, BackendStatus, Ending, Execution, InferenceBackend,
-    InteractionRequest, LimitStatus, PrepareProgress, Runnable, Submission, SubmissionSource,
-    short_hash,
+use segarena_container::script;
+use segarena_contract::{
+    BackendError, BackendErrorKind, BackendStatus, Ending, Execution, ImageFacts, InferenceBackend,
+    InteractionRequest, LimitStatus, PrepareProgress, Runnable, Submission, SubmissionFacts,
+    SubmissionSource, short_hash,
 };
-use segarena_core::removal::remove_tree;
+use segarena_formats::removal::remove_tree;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -141,10 +141,13 @@ impl InferenceBackend for ApptainerBackend {
         let mut facts = vec![
             ("program".to_owned(), launcher.program.display().to_string()),
             ("images".to_owned(), images),
-            ("graphics cards".to_owned(), match limits.cards.is_empty() {
-                true => "none".to_owned(),
-                false => limits.cards.join(" "),
-            }),
+            (
+                "graphics cards".to_owned(),
+                match limits.cards.is_empty() {
+                    true => "none".to_owned(),
+                    false => limits.cards.join(" "),
+                },
+            ),
         ];
         if let Some(limit) = JobGroup::own().and_then(|group| group.limit()) {
             let limit = bytesize::ByteSize(limit).to_string();
@@ -178,15 +181,14 @@ impl InferenceBackend for ApptainerBackend {
         let (image, content) = match &submission.source {
             SubmissionSource::Archive { path, .. } => {
                 let image = store.of_archive(&submission.name, path, progress).await?;
-                let id = image.config.as_ref().map(|config| config.id.clone());
-                (image, format!("sha256:{}", id.unwrap_or_default()))
+                let id = image.config.as_ref().map(|config| config.facts.id.clone());
+                (image, id.unwrap_or_default())
             }
             SubmissionSource::Image { reference, .. } => {
                 self.named(submission, reference, &store, progress).await?
             }
             SubmissionSource::Command { .. } => return Err(no_image(submission, self.kind)),
         };
-        check_architecture(submission, &image)?;
         let hash = short_hash(
             variables(&self.config, submission)
                 .iter()
@@ -279,7 +281,7 @@ async fn explain(
         }
     }
     if code != 0 {
-        explain_missing_script(stderr);
+        script::explain_missing(stderr);
     }
     Ok(())
 }
@@ -295,7 +297,10 @@ async fn why_no_container(exec: &Exec<'_>, words: &str) -> Result<Option<String>
     let log = folder.path().join("log");
     let cancel = CancellationToken::new();
     let request = request(folder.path(), &log, Duration::from_secs(60), cancel);
-    let tried = exec.launcher.run(exec.for_a_try(&request), &request).await?;
+    let tried = exec
+        .launcher
+        .run(exec.for_a_try(&request), &request)
+        .await?;
     let said = &tried.tails.stderr;
     Ok((!looked_for_a_program(said, NO_PROGRAM)).then(|| words.to_owned()))
 }
@@ -341,41 +346,18 @@ fn no_image(submission: &Submission, kind: &str) -> BackendError {
     )
 }
 
-fn check_architecture(submission: &Submission, image: &Image) -> Result<(), BackendError> {
-    let here = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    match &image.config {
-        Some(config) if !config.architecture.is_empty() && config.architecture != here => {
-            let (name, there) = (&submission.name, &config.architecture);
-            let message =
-                format!("submission `{name}`: its image is for {there} and this machine is {here}");
-            Err(BackendError::new(BackendErrorKind::Submission, message)
-                .with_advice(format!("build it with --platform linux/{here}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What else is known of an image, for people.
-fn facts(image: &Image, content: &str) -> Vec<(String, String)> {
-    let mut facts = vec![("converted", image.path.display().to_string())];
-    if let Some(config) = &image.config {
-        let or = |value: &str, default: &str| match value.is_empty() {
-            true => default.to_owned(),
-            false => value.to_owned(),
-        };
-        facts.push(("image", config.name.clone().unwrap_or_else(|| content.to_owned())));
-        facts.push(("id", content.to_owned()));
-        facts.push(("architecture", config.architecture.clone()));
-        facts.push(("user", or(&config.user, "root")));
-        facts.push(("entry point", or(&config.entrypoint.join(" "), "none")));
-    }
-    facts.push(("working folder", image.workdir().to_owned()));
-    let facts = facts.into_iter();
-    facts.map(|(name, value)| (name.to_owned(), value)).collect()
+/// What is known of an image.
+fn facts(image: &Image, content: &str) -> SubmissionFacts {
+    SubmissionFacts::Image(match &image.config {
+        Some(config) => config.facts.clone(),
+        None => ImageFacts {
+            reference: image.path.display().to_string(),
+            id: content.to_owned(),
+            size: image.path.metadata().map_or(0, |found| found.len()),
+            workdir: image.workdir().to_owned(),
+            ..ImageFacts::default()
+        },
+    })
 }
 
 /// Changes when a folder's files do, as far as can be told without reading them: their names,
@@ -430,6 +412,9 @@ mod tests {
             env: Default::default(),
         };
         let text = no_image(&submission, "apptainer").to_string();
-        assert!(text.contains("`mine`") && text.contains("process"), "{text}");
+        assert!(
+            text.contains("`mine`") && text.contains("process"),
+            "{text}"
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use segarena_container::options::{ContainerOptions, Gpus};
-use segarena_core::backend::Limit;
+use segarena_contract::Limit;
 use serde::Deserialize;
 
 /// The keys of `[backend]` with `kind = "apptainer"` or `"singularity"`. They mean what they mean

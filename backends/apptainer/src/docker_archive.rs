@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use segarena_contract::ImageFacts;
 use serde::Deserialize;
 use tar::{Archive, Builder, Header};
 
@@ -87,12 +88,16 @@ pub(crate) fn image_config(
     let file: File = serde_json::from_slice(&text).map_err(io::Error::other)?;
     let inner = file.config.unwrap_or_default();
     Ok(ImageConfig {
-        name: (!entry.repo_tags.is_empty()).then(|| name.to_owned()),
-        id: crate::store::digest(&text),
-        architecture: file.architecture,
-        user: inner.user,
-        workdir: inner.working_dir,
-        entrypoint: inner.entrypoint,
+        facts: ImageFacts {
+            reference: name.to_owned(),
+            id: format!("sha256:{}", crate::store::digest(&text)),
+            archive_names: Vec::new(),
+            size: tar.metadata()?.len(),
+            architecture: file.architecture,
+            user: inner.user,
+            workdir: inner.working_dir,
+            entrypoint: inner.entrypoint,
+        },
         variables: inner.env,
     })
 }
@@ -113,7 +118,7 @@ pub(crate) fn keep_only(tar: &Path, entry: &ManifestEntry, to: &Path) -> io::Res
         }
         let mut header = member.header().clone();
         match member.link_name()? {
-            Some(target) => builder.append_link(&mut header, &path, target.into_owned())?,
+            Some(target) => builder.append_link(&mut header, &path, &target)?,
             None => builder.append_data(&mut header, &path, &mut member)?,
         }
     }
@@ -165,12 +170,12 @@ mod tests {
         assert_eq!(entries.len(), 1);
         assert_eq!(entries[0].names(), ["team:v1", "team:latest"]);
         let config = image_config(&tar, &entries[0], "team:latest").unwrap();
-        assert_eq!(config.name.as_deref(), Some("team:latest"));
-        assert_eq!(config.workdir, "/workspace");
-        assert_eq!(config.user, "1000");
+        assert_eq!(config.facts.reference, "team:latest");
+        assert_eq!(config.facts.workdir, "/workspace");
+        assert_eq!(config.facts.user, "1000");
         assert!(!config.runs_as_root());
         assert_eq!(config.variables, ["PATH=/usr/local/bin:/usr/bin:/bin"]);
-        assert_eq!(config.id.len(), 64);
+        assert_eq!(config.facts.id.len(), 71);
     }
 
     #[test]
@@ -209,7 +214,7 @@ mod tests {
         };
         let kept = folder.path().join("kept.tar");
         keep_only(&tar, &other, &kept).unwrap();
-        assert_eq!(manifest(&kept).unwrap(), [other.clone()]);
+        assert_eq!(manifest(&kept).unwrap(), std::slice::from_ref(&other));
         let config = image_config(&kept, &other, "chosen:1").unwrap();
         let before = image_config(&tar, &entries[0], "chosen:1").unwrap();
         assert_eq!(config, before);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use segarena_container::request::{INPUTS, OUTPUTS};
-use segarena_core::backend::{InteractionRequest, Placeholders, Submission, SubmissionSource};
+use segarena_contract::{InteractionRequest, Placeholders, Submission, SubmissionSource};
 
 use crate::config::Config;
 use crate::image::Image;
@@ -68,7 +68,7 @@ impl Exec<'_> {
         binds: &[(&Path, &str)],
         argv: impl Iterator<Item = String>,
     ) -> Vec<String> {
-        let mut words: Vec<String> = containment(&self.config.network).map(str::to_owned).into();
+        let mut words = containment(self.launcher, &self.config.network);
         words.push("--workdir".to_owned());
         words.push(self.scratch.to_string_lossy().into_owned());
         // An image that was converted here sets its own home, and its own files are in it.
@@ -78,11 +78,15 @@ impl Exec<'_> {
             .as_ref()
             .is_some_and(|config| config.runs_as_root());
         words.push("--no-mount".to_owned());
-        words.push(if keeps_home { "home,bind-paths" } else { "bind-paths" }.to_owned());
+        words.push(
+            if keeps_home {
+                "home,bind-paths"
+            } else {
+                "bind-paths"
+            }
+            .to_owned(),
+        );
         words.extend(self.limits.words());
-        if self.launcher.is_root {
-            words.push("--no-privs".to_owned());
-        }
         for (host, inside) in binds {
             words.push("--mount".to_owned());
             words.push(mount(host, inside));
@@ -97,7 +101,11 @@ impl Exec<'_> {
     /// The variables by which Apptainer is told those of the container. The image's own are told
     /// as well: Apptainer writes them into a script of the image, and not every value survives.
     fn passed_on(&self, own: BTreeMap<String, String>) -> Vec<(String, String)> {
-        let image = self.image.config.iter().flat_map(|config| &config.variables);
+        let image = self
+            .image
+            .config
+            .iter()
+            .flat_map(|config| &config.variables);
         let image = image.filter_map(|line| line.split_once('='));
         let mut all: BTreeMap<String, String> = image
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -116,13 +124,17 @@ impl Exec<'_> {
 pub(crate) const NO_PROGRAM: &str = "/segarena/no/such/program";
 
 /// What takes the host away: `--compat` is `--containall --no-init --no-umask --no-eval
-/// --writable-tmpfs`; its first process is the submission's own, with whose end all ends.
-pub(crate) fn containment(network: &str) -> Vec<&str> {
+/// --writable-tmpfs`; its first process is the submission's own, with whose end all ends. Real root
+/// is taken away from root as well.
+pub(crate) fn containment(launcher: &Launcher, network: &str) -> Vec<String> {
     let mut words = vec!["-s", "exec", "--compat", "--cleanenv"];
+    if launcher.is_root {
+        words.extend(["--userns", "--no-privs"]);
+    }
     if network != "host" {
         words.extend(["--net", "--network", network]);
     }
-    words
+    words.into_iter().map(str::to_owned).collect()
 }
 
 /// A bind as `--mount` takes it: fields of CSV, so that a path may have colons and commas.
@@ -155,6 +167,8 @@ pub(crate) fn variables(config: &Config, submission: &Submission) -> BTreeMap<St
 mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
+
+    use segarena_contract::ImageFacts;
 
     use super::*;
     use crate::image::ImageConfig;
@@ -202,14 +216,16 @@ mod tests {
         Image {
             path: PathBuf::from("/images/x/rootfs"),
             config: Some(ImageConfig {
-                workdir: "/app".to_owned(),
-                entrypoint: vec!["/entry".to_owned()],
+                facts: ImageFacts {
+                    workdir: "/app".to_owned(),
+                    entrypoint: vec!["/entry".to_owned()],
+                    ..ImageFacts::default()
+                },
                 variables: vec![
                     "PATH=/opt/bin:/bin".to_owned(),
                     "ODD=a `b` \"c\"".to_owned(),
                     "HOME=/root".to_owned(),
                 ],
-                ..ImageConfig::default()
             }),
         }
     }
@@ -263,7 +279,8 @@ mod tests {
             text.contains("--memory 1073741824 --memory-swap 1073741824 --cpus 1.5"),
             "{text}"
         );
-        assert!(text.contains("--pids-limit 64 --nv --no-privs"), "{text}");
+        assert!(text.contains("--pids-limit 64 --nv"), "{text}");
+        assert!(text.contains("--userns --no-privs"), "{text}");
         // The second lane has the second card.
         let card = ("APPTAINERENV_CUDA_VISIBLE_DEVICES".into(), "3".into());
         assert!(variables.contains(&card), "{variables:?}");
@@ -296,7 +313,10 @@ mod tests {
             ..Config::default()
         };
         let text = words(image, Launcher::example(), Limits::default(), config).join(" ");
-        assert!(text.contains("--pwd /workspace /team.sif /bin/bash"), "{text}");
+        assert!(
+            text.contains("--pwd /workspace /team.sif /bin/bash"),
+            "{text}"
+        );
         assert!(text.contains("--no-mount bind-paths"), "{text}");
         assert!(!text.contains("--net"), "{text}");
     }

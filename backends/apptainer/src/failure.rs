@@ -16,8 +16,12 @@ pub(crate) fn looked_for_a_program(stderr: &str, program: &str) -> bool {
 
 /// Whether it is the program that could not be run, as a shell would say with status 127.
 pub(crate) fn is_about_a_program(words: &str) -> bool {
-    let ends_of_complaints = ["no such file or directory", "executable file not found in $PATH"];
-    let is_its_own = words.starts_with("stat ") || words.starts_with('"') || words.starts_with("exec ");
+    let ends_of_complaints = [
+        "no such file or directory",
+        "executable file not found in $PATH",
+    ];
+    let is_its_own =
+        words.starts_with("stat ") || words.starts_with('"') || words.starts_with("exec ");
     is_its_own && ends_of_complaints.iter().any(|end| words.ends_with(end))
 }
 

@@ -2,23 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use segarena_contract::ImageFacts;
 use serde::{Deserialize, Serialize};
 
 /// What an image says of itself, kept beside it: Apptainer forgets most of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImageConfig {
-    /// Its name, `team:latest`, where it has one.
-    pub(crate) name: Option<String>,
-    /// The digest of its configuration.
-    pub(crate) id: String,
-    /// The processor architecture it is for, as Go names it: `amd64`.
-    pub(crate) architecture: String,
-    /// The user it sets; empty: root. Apptainer runs everything as the caller.
-    pub(crate) user: String,
-    /// The folder its command runs in; empty: `/`.
-    pub(crate) workdir: String,
-    /// What its command is given to as arguments; empty: the command runs itself.
-    pub(crate) entrypoint: Vec<String>,
+    /// What an engine would tell of it.
+    pub(crate) facts: ImageFacts,
     /// Its variables, `NAME=VALUE`.
     pub(crate) variables: Vec<String>,
 }
@@ -26,7 +17,7 @@ pub(crate) struct ImageConfig {
 impl ImageConfig {
     /// Whether its processes believe themselves to be root.
     pub(crate) fn runs_as_root(&self) -> bool {
-        matches!(self.user.split(':').next(), Some("" | "0" | "root"))
+        matches!(self.facts.user.split(':').next(), Some("" | "0" | "root"))
     }
 }
 
@@ -57,8 +48,8 @@ impl Image {
     pub(crate) fn workdir(&self) -> &str {
         match &self.config {
             None => "/workspace",
-            Some(config) if config.workdir.is_empty() => "/",
-            Some(config) => &config.workdir,
+            Some(config) if config.facts.workdir.is_empty() => "/",
+            Some(config) => &config.facts.workdir,
         }
     }
 
@@ -66,6 +57,6 @@ impl Image {
     pub(crate) fn entrypoint(&self) -> &[String] {
         self.config
             .as_ref()
-            .map_or(&[], |config| config.entrypoint.as_slice())
+            .map_or(&[], |config| config.facts.entrypoint.as_slice())
     }
 }

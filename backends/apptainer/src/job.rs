@@ -19,7 +19,9 @@ pub(crate) struct JobGroup {
 impl JobGroup {
     /// The group of this process; `None` where it is in none, or the kernel counts no memory.
     pub(crate) fn own() -> Option<Self> {
-        let groups = Process::myself().and_then(|process| process.cgroups()).ok()?;
+        let groups = Process::myself()
+            .and_then(|process| process.cgroups())
+            .ok()?;
         groups.into_iter().find_map(|group| {
             let path = group.pathname.trim_start_matches('/').to_owned();
             if group.controllers.iter().any(|name| name == "memory") {
@@ -73,8 +75,11 @@ fn read_limit(file: &Path) -> Option<u64> {
 }
 
 fn kills(events: &str) -> u64 {
-    let line = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
-    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    let line = events
+        .lines()
+        .find_map(|line| line.strip_prefix("oom_kill "));
+    line.and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 /// Whether this process is part of a Slurm job.
@@ -85,7 +90,9 @@ pub(crate) fn is_slurm() -> bool {
 /// Whether these are the words in which Slurm tells of memory that ran out.
 pub(crate) fn slurm_says_out_of_memory(text: &str) -> bool {
     text.lines().any(|line| {
-        line.contains("slurmstepd: error: Detected") && line.contains("oom") && line.contains("kill")
+        line.contains("slurmstepd: error: Detected")
+            && line.contains("oom")
+            && line.contains("kill")
     })
 }
 
@@ -95,7 +102,10 @@ mod tests {
 
     #[test]
     fn kills_are_counted_by_both_versions_of_control_groups() {
-        assert_eq!(kills("low 0\nhigh 0\nmax 5\noom 2\noom_kill 3\noom_group_kill 0\n"), 3);
+        assert_eq!(
+            kills("low 0\nhigh 0\nmax 5\noom 2\noom_kill 3\noom_group_kill 0\n"),
+            3
+        );
         assert_eq!(kills("oom_kill_disable 0\nunder_oom 0\noom_kill 7\n"), 7);
         assert_eq!(kills(""), 0);
     }

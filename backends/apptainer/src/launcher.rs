@@ -11,7 +11,7 @@ use std::time::Duration;
 use segarena_child::ChildCommand;
 use segarena_container::limits::{graphics_cards, key};
 use segarena_container::options::Gpus;
-use segarena_core::backend::{
+use segarena_contract::{
     BackendError, BackendErrorKind, Enforcement, Execution, InteractionRequest, Limit, LimitStatus,
 };
 use tempfile::TempDir;
@@ -108,7 +108,11 @@ impl Launcher {
         };
         Ok(Self {
             no_sif: no_sif(&program),
-            version: said.split_whitespace().last().unwrap_or_default().to_owned(),
+            version: said
+                .split_whitespace()
+                .last()
+                .unwrap_or_default()
+                .to_owned(),
             name,
             variable_prefix,
             is_root: rustix::process::geteuid().is_root(),
@@ -187,7 +191,9 @@ impl Launcher {
         let memory = by_job(memory, config.memory.as_u64());
         let limits = Limits {
             memory: asked.memory.filter(|_| is_limited),
-            cpus: asked.cpus.filter(|_| cpus.as_ref().is_some_and(Result::is_ok)),
+            cpus: asked
+                .cpus
+                .filter(|_| cpus.as_ref().is_some_and(Result::is_ok)),
             pids: asked.pids.filter(|_| pids.is_ok()),
             cards: asked.cards,
         };
@@ -203,7 +209,10 @@ impl Launcher {
             always(Limit::Privileges),
         ];
         self.refuse_what_is_not_allowed(config, &found)?;
-        Ok((limits, found.map(|(limit, able)| self.status(limit, able)).to_vec()))
+        Ok((
+            limits,
+            found.map(|(limit, able)| self.status(limit, able)).to_vec(),
+        ))
     }
 
     fn status(&self, limit: Limit, able: Option<Result<(), String>>) -> LimitStatus {
@@ -257,7 +266,7 @@ impl Launcher {
         words: &[String],
     ) -> Result<Result<(), String>, BackendError> {
         let folder = EmptyImage::new()?;
-        let mut arguments: Vec<String> = containment(&config.network).map(str::to_owned).into();
+        let mut arguments = containment(self, &config.network);
         arguments.extend(words.iter().cloned());
         arguments.push(folder.image().to_string_lossy().into_owned());
         arguments.push(NO_PROGRAM.to_owned());
@@ -291,7 +300,9 @@ fn by_job(able: Result<(), String>, asked: u64) -> Result<(), String> {
         Some(limit) if limit <= asked => Ok(()),
         Some(limit) if job::is_slurm() => {
             let limit = bytesize::ByteSize(limit);
-            Err(format!("{words}; the job's own limit of {limit} holds and is larger"))
+            Err(format!(
+                "{words}; the job's own limit of {limit} holds and is larger"
+            ))
         }
         _ => Err(words),
     }
@@ -326,13 +337,15 @@ fn unwanted(names: impl Iterator<Item = OsString>) -> impl Iterator<Item = Strin
         let rest = ["APPTAINER", "SINGULARITY"]
             .iter()
             .find_map(|prefix| name.strip_prefix(prefix))?;
-        let is_kept = rest.strip_prefix('_').is_some_and(|rest| KEPT.contains(&rest));
+        let is_kept = rest
+            .strip_prefix('_')
+            .is_some_and(|rest| KEPT.contains(&rest));
         (!is_kept).then_some(name)
     })
 }
 
-/// Why a SIF file can't be mounted here: a kernel does it for a setuid installation and for root,
-/// for others a program that may open /dev/fuse.
+/// Why a SIF file can't be mounted here: the kernel does it for a setuid installation, for others
+/// a program does that may open /dev/fuse.
 fn no_sif(program: &Path) -> Option<String> {
     let told = Command::new(program).arg("buildcfg").output();
     let told = told.map_or_else(
@@ -346,7 +359,8 @@ fn no_sif(program: &Path) -> Option<String> {
     let is_setuid = ["APPTAINER_SUID_INSTALL", "SINGULARITY_SUID_INSTALL"]
         .iter()
         .any(|name| setting(name) == Some("1"));
-    if is_setuid || rustix::process::geteuid().is_root() {
+    // For root there is a user namespace, where the kernel does not either.
+    if is_setuid && !rustix::process::geteuid().is_root() {
         return None;
     }
     let own = setting("LIBEXECDIR").map(|folder| {
@@ -360,7 +374,10 @@ fn no_sif(program: &Path) -> Option<String> {
     if !has_program {
         return Some("there is no squashfuse".to_owned());
     }
-    let device = std::fs::File::options().read(true).write(true).open("/dev/fuse");
+    let device = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/fuse");
     device.err().map(|error| format!("/dev/fuse: {error}"))
 }
 
@@ -374,7 +391,9 @@ impl EmptyImage {
     fn new() -> Result<Self, BackendError> {
         let made = || {
             let folder = tempfile::Builder::new().prefix("segarena-try-").tempdir()?;
-            for name in ["dev", "etc", "home", "proc", "root", "sys", "tmp", "var/tmp"] {
+            for name in [
+                "dev", "etc", "home", "proc", "root", "sys", "tmp", "var/tmp",
+            ] {
                 std::fs::create_dir_all(folder.path().join("image").join(name))?;
             }
             Ok(folder)
@@ -436,7 +455,11 @@ mod tests {
             "PATH",
         ];
         let found: Vec<String> = unwanted(names.map(OsString::from).into_iter()).collect();
-        let expected = ["APPTAINER_BIND", "APPTAINERENV_SECRET", "SINGULARITY_BINDPATH"];
+        let expected = [
+            "APPTAINER_BIND",
+            "APPTAINERENV_SECRET",
+            "SINGULARITY_BINDPATH",
+        ];
         assert_eq!(found, expected);
     }
 
@@ -451,7 +474,10 @@ mod tests {
         let launcher = Launcher::example();
         let error = launcher.refuse_what_is_not_allowed(&Config::default(), &found);
         let text = error.unwrap_err().to_string();
-        assert!(text.contains("Apptainer cannot limit memory, pids here"), "{text}");
+        assert!(
+            text.contains("Apptainer cannot limit memory, pids here"),
+            "{text}"
+        );
         assert!(text.contains("no systemd"), "{text}");
         let line = "allow_unenforced = [\"memory\", \"pids\"]";
         assert!(text.contains(line), "{text}");
@@ -459,7 +485,11 @@ mod tests {
             allow_unenforced: vec![Limit::Memory, Limit::Pids],
             ..Config::default()
         };
-        assert!(launcher.refuse_what_is_not_allowed(&allowing, &found).is_ok());
+        assert!(
+            launcher
+                .refuse_what_is_not_allowed(&allowing, &found)
+                .is_ok()
+        );
     }
 
     #[test]

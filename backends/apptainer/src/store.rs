@@ -15,10 +15,8 @@ use std::time::Duration;
 use segarena_child::ProcessIdentity;
 use segarena_container::archive::Archive;
 use segarena_container::tags;
-use segarena_core::backend::{
-    BackendError, BackendErrorKind, Ending, PrepareProgress,
-};
-use segarena_core::removal::remove_tree;
+use segarena_contract::{BackendError, BackendErrorKind, Ending, PrepareProgress};
+use segarena_formats::removal::remove_tree;
 use sha2::{Digest, Sha256};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -91,18 +89,24 @@ impl Store<'_> {
         let config = self
             .unpack(archive, &tar, &refusal, &making, progress)
             .await?;
+        refusal.check_architecture(&config)?;
         progress.note(&format!(
             "converting the image to a {} in {}",
             form.suffix(),
             self.folder.display()
         ));
         let rootfs = making.path.join(Form::Sandbox.file());
-        self.build(&making, &["--sandbox", "rootfs", "docker-archive:image.tar"], &refusal)
-            .await?;
+        self.build(
+            &making,
+            &["--sandbox", "rootfs", "docker-archive:image.tar"],
+            &refusal,
+        )
+        .await?;
         fs::remove_file(&tar).map_err(|error| self.failed(&error))?;
         complete(&rootfs, &config).map_err(|error| self.failed(&error))?;
         if form == Form::Sif {
-            self.build(&making, &["image.sif", "rootfs"], &refusal).await?;
+            self.build(&making, &["image.sif", "rootfs"], &refusal)
+                .await?;
             remove_tree(&rootfs).map_err(|error| self.failed(&error))?;
         }
         let text = serde_json::to_vec_pretty(&config).unwrap_or_default();
@@ -136,7 +140,10 @@ impl Store<'_> {
             "unpacking {} in {}: {}",
             sif.display(),
             self.folder.display(),
-            self.launcher.no_sif.as_deref().unwrap_or("it can't be mounted")
+            self.launcher
+                .no_sif
+                .as_deref()
+                .unwrap_or("it can't be mounted")
         ));
         self.build(&making, &["--sandbox", "rootfs", "given.sif"], &refusal)
             .await?;
@@ -221,11 +228,14 @@ impl Store<'_> {
                 let found = damage.found().unwrap_or_else(|| error.to_string());
                 refusal.because(&format!("is damaged or cut short: {found}"))
             })?;
-            let written = tokio::task::spawn_blocking(move || {
-                (&*file).write_all(&piece).map(|()| file)
-            });
+            let written =
+                tokio::task::spawn_blocking(move || (&*file).write_all(&piece).map(|()| file));
             file = joined(written.await).map_err(|error| self.failed(&error))?;
-            progress.bytes("unpacking archive", read.load(Ordering::Relaxed), Some(size));
+            progress.bytes(
+                "unpacking archive",
+                read.load(Ordering::Relaxed),
+                Some(size),
+            );
         }
         let (tar, name) = (tar.to_owned(), refusal.submission.to_owned());
         let other = making.path.join("several.tar");
@@ -259,7 +269,9 @@ impl Store<'_> {
                 &format!("docker-archive:{}/", making.path.display()),
             ),
         });
-        let built = self.launcher.run((arguments.collect(), Vec::new()), &request);
+        let built = self
+            .launcher
+            .run((arguments.collect(), Vec::new()), &request);
         let built = built.await?;
         if built.ending == (Ending::Exited { code: 0 }) {
             return Ok(());
@@ -268,9 +280,11 @@ impl Store<'_> {
         let words = fatal_words(said).unwrap_or_else(|| said.trim().to_owned());
         if words.contains("no space left on device") {
             let message = format!("no room to convert an image: {words}");
-            return Err(BackendError::new(BackendErrorKind::NoSpace, message).with_advice(
-                "name a larger disk by `image_dir`, and by APPTAINER_TMPDIR for its own files",
-            ));
+            return Err(
+                BackendError::new(BackendErrorKind::NoSpace, message).with_advice(
+                    "name a larger disk by `image_dir`, and by APPTAINER_TMPDIR for its own files",
+                ),
+            );
         }
         let name = self.launcher.name;
         Err(refusal.because(&format!("could not be converted by {name}: {words}")))
@@ -323,6 +337,24 @@ impl Refusal<'_> {
             .with_advice("save the image again: docker save IMAGE | gzip > TEAM.tar.gz")
     }
 
+    /// Says that an image is for another machine, before it is converted.
+    fn check_architecture(&self, config: &ImageConfig) -> Result<(), BackendError> {
+        let here = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        let there = &config.facts.architecture;
+        if there.is_empty() || there == here {
+            return Ok(());
+        }
+        let name = self.submission;
+        let message =
+            format!("submission `{name}`: its image is for {there} and this machine is {here}");
+        Err(BackendError::new(BackendErrorKind::Submission, message)
+            .with_advice(format!("build it with --platform linux/{here}")))
+    }
+
     fn unreadable(&self, error: &io::Error) -> BackendError {
         let (name, file) = (self.submission, self.file.display());
         let message = format!("submission `{name}`: cannot read {file}: {error}");
@@ -332,7 +364,8 @@ impl Refusal<'_> {
 
 /// Chooses the image to run and, where there are several, leaves it alone in the archive.
 fn look(tar: &Path, other: &Path, team: &str) -> io::Result<(ImageConfig, Option<String>)> {
-    let entries = manifest(tar).map_err(|error| io::Error::other(format!("holds no image: {error}")))?;
+    let entries =
+        manifest(tar).map_err(|error| io::Error::other(format!("holds no image: {error}")))?;
     let names: Vec<String> = entries.iter().flat_map(|entry| entry.names()).collect();
     let (name, remark) =
         tags::choose(team, &names).ok_or_else(|| io::Error::other("holds no image"))?;
@@ -342,18 +375,23 @@ fn look(tar: &Path, other: &Path, team: &str) -> io::Result<(ImageConfig, Option
         keep_only(tar, chosen, other)?;
         fs::rename(other, tar)?;
     }
-    let config = image_config(tar, chosen, &name)
+    let mut config = image_config(tar, chosen, &name)
         .map_err(|error| io::Error::other(format!("holds an image that can't be read: {error}")))?;
+    config.facts.archive_names = names;
     Ok((config, remark))
 }
 
 /// Gives an unpacked image what an engine would: its working folder, and root's home where its
 /// processes believe themselves to be root.
 fn complete(rootfs: &Path, config: &ImageConfig) -> io::Result<()> {
-    let workdir = rootfs.join(config.workdir.trim_start_matches('/'));
+    let workdir = rootfs.join(config.facts.workdir.trim_start_matches('/'));
     // A link in a stranger's image may lead anywhere; what is no plain folder is left as it is.
-    let is_plain = |path: &Path| path.ancestors().take_while(|part| *part != rootfs).all(|part| !part.is_symlink());
-    if is_plain(&workdir) && !config.workdir.contains("..") {
+    let is_plain = |path: &Path| {
+        path.ancestors()
+            .take_while(|part| *part != rootfs)
+            .all(|part| !part.is_symlink())
+    };
+    if is_plain(&workdir) && !config.facts.workdir.contains("..") {
         // A file in its place is the image's own mistake, which its start will tell.
         let _ = fs::create_dir_all(&workdir);
     }
@@ -426,11 +464,20 @@ fn joined<T>(result: Result<io::Result<T>, tokio::task::JoinError>) -> io::Resul
 
 #[cfg(test)]
 mod tests {
+    use segarena_contract::ImageFacts;
+
     use super::*;
 
     fn config() -> ImageConfig {
+        with_workdir("/work/deep")
+    }
+
+    fn with_workdir(workdir: &str) -> ImageConfig {
         ImageConfig {
-            workdir: "/work/deep".to_owned(),
+            facts: ImageFacts {
+                workdir: workdir.to_owned(),
+                ..ImageFacts::default()
+            },
             ..ImageConfig::default()
         }
     }
@@ -459,13 +506,12 @@ mod tests {
         link("root");
         fs::create_dir(elsewhere.path().join("env")).unwrap();
         complete(folder.path(), &config()).unwrap();
-        let outside = ImageConfig {
-            workdir: "/../../made".to_owned(),
-            ..config()
-        };
-        complete(folder.path(), &outside).unwrap();
+        complete(folder.path(), &with_workdir("/../../made")).unwrap();
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
-        assert_eq!(fs::read_dir(elsewhere.path().join("env")).unwrap().count(), 0);
+        assert_eq!(
+            fs::read_dir(elsewhere.path().join("env")).unwrap().count(),
+            0
+        );
     }
 
     #[test]
@@ -504,7 +550,9 @@ mod tests {
         let own = ProcessIdentity::own().to_string();
         let (pid, rest) = own.split_once('.').unwrap();
         let (_, rest) = rest.split_once('.').unwrap();
-        let dead = folder.path().join(format!("{MAKING}x-sif-0.{pid}.1.{rest}"));
+        let dead = folder
+            .path()
+            .join(format!("{MAKING}x-sif-0.{pid}.1.{rest}"));
         fs::create_dir_all(dead.join("rootfs")).unwrap();
         let another = store.begin("x-sif").unwrap();
         assert!(!dead.exists());
@@ -516,8 +564,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs::write(&path, b"abc").unwrap();
-        let progress = segarena_core::backend::NoProgress;
+        let progress = segarena_contract::NoProgress;
         let digest = digest_of(&path, &progress).await.unwrap();
-        assert!(digest.starts_with("ba7816bf8f01cfea414140de5dae2223"), "{digest}");
+        assert!(
+            digest.starts_with("ba7816bf8f01cfea414140de5dae2223"),
+            "{digest}"
+        );
     }
 }

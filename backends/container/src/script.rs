@@ -9,7 +9,7 @@ pub fn is_missing(stderr: &str) -> bool {
 }
 
 /// Adds what to do to a shell's complaint that the script is not there.
-pub(crate) fn explain_missing(stderr: &mut String) {
+pub fn explain_missing(stderr: &mut String) {
     if is_missing(stderr) {
         stderr.push_str(
             "\nsegarena: the image has no predict.sh in its working folder: COPY it to WORKDIR \
