@@ -1,25 +1,24 @@
 //! Every backend against the one suite of the core, each behaviour in a process of its own that
 //! belongs to the engine's user.
 //!
-//! An engine that is not there is skipped, and said to be, unless `SEGARENA_REQUIRE` names it.
+//! Where an engine is not there its tests are ignored, unless `SEGARENA_REQUIRE` names it.
 #![allow(clippy::unwrap_used)]
 
-mod arena;
 mod engine;
 mod image;
-mod oracle;
+mod scenario;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use engine::{APPTAINER, DOCKER, DOCKER_GROUP, Engine, PODMAN, PODMAN_5, PODMAN_ROOTLESS};
-use libtest_mimic::{Arguments, Failed, Trial};
 use segarena_apptainer::ApptainerBackend;
 use segarena_conformance::{Behaviour, Subject, behaviours};
 use segarena_container::options::ContainerOptions;
 use segarena_core::backend::{InferenceBackend, Limit, Submission, SubmissionSource};
 use segarena_docker::DockerBackend;
+use segarena_harness::Tests;
 use segarena_podman::PodmanBackend;
 use segarena_process::ProcessBackend;
 use tempfile::TempDir;
@@ -61,38 +60,36 @@ fn main() -> ExitCode {
         behaviour.show(&*subject());
         return ExitCode::SUCCESS;
     }
-    let trials = backends()
-        .into_iter()
-        .flat_map(|(name, place, _)| {
-            let is_there = match place {
-                Place::Here => true,
-                Place::On(engine) => engine.answers(),
-            };
-            behaviours()
-                .into_iter()
-                .map(move |behaviour| trial(name, place, behaviour).with_ignored_flag(!is_there))
-        })
-        .collect();
-    let mut arguments = Arguments::from_args();
     // Behaviours wait for engines more than they compute.
-    arguments.test_threads = arguments.test_threads.or(Some(6));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let mut tests = Tests::default().at_a_time(6);
+    for (name, place, _) in backends() {
+        for behaviour in behaviours() {
+            let test = format!("{}::on_{name}", behaviour.name);
+            tests = match place {
+                Place::Here => tests.with_one(test, &[], move || shown(name, place, behaviour)),
+                Place::On(engine) => tests.with_one(test, &[engine.requirement], move || {
+                    let _beside_others = engine.share();
+                    shown(name, place, behaviour)
+                }),
+            };
+        }
+    }
+    tests.run()
 }
 
-fn trial(name: &'static str, place: Place, behaviour: Behaviour) -> Trial {
-    Trial::test(format!("{}::on_{name}", behaviour.name), move || {
-        let program = std::env::current_exe().unwrap();
-        let mut command = match place {
-            Place::Here => Command::new(program),
-            Place::On(engine) => engine.command(program.to_str().unwrap()),
-        };
-        command.env(SHOW, format!("{name} {}", behaviour.name));
-        let output = command.output().unwrap();
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(Failed::from(String::from_utf8_lossy(&output.stderr)))
-    })
+/// Shows a behaviour in a process of its own.
+fn shown(name: &str, place: Place, behaviour: Behaviour) -> Result<(), String> {
+    let program = std::env::current_exe().unwrap();
+    let mut command = match place {
+        Place::Here => Command::new(program),
+        Place::On(engine) => engine.command(program.to_str().unwrap()),
+    };
+    command.env(SHOW, format!("{name} {}", behaviour.name));
+    let output = command.output().unwrap();
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
 }
 
 /// The variables that the suite's scripts use.

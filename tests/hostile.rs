@@ -2,9 +2,12 @@
 //!
 //! What a prediction can hold that it should not (bombs, pickles, odd types …) is tried in
 //! `core/tests/formats/hostile`; here is what a running submission can do around it.
+//!
+//! They are a program of their own: Linux counts the peak memory of a process from that of its
+//! parent, which has to be small for it.
 #![allow(clippy::unwrap_used)]
 
-mod arena;
+mod scenario;
 
 use std::fs;
 use std::io::Read;
@@ -12,7 +15,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use arena::{Arena, fixtures};
+use scenario::{Scenario, fixtures};
 use segarena_core::npz::{NpzMembers, read_ground_truth};
 use serde_json::Value;
 use wait4::Wait4;
@@ -25,19 +28,19 @@ const MOST_MEMORY: u64 = 128 << 20;
 /// it ever does.
 #[track_caller]
 fn misbehaves(script: &str) -> Value {
-    misbehaves_in(Arena::new(), script, "").1
+    misbehaves_in(Scenario::new(), script, "").1
 }
 
-/// The same in this arena, and with these options of the protocol.
+/// The same in this scenario, and with these options of the protocol.
 #[track_caller]
-fn misbehaves_in(arena: Arena, script: &str, protocol: &str) -> (Arena, Value) {
+fn misbehaves_in(scenario: Scenario, script: &str, protocol: &str) -> (Scenario, Value) {
     let case = "phantom_perfect";
-    let arena = arena
+    let scenario = scenario
         .case(case)
         .table(&format!("[protocol]\nclicks = 1\n{protocol}"))
         .script("evil", script)
         .stand_in("sound");
-    let mut command = arena.command();
+    let mut command = scenario.command();
     let mut run = command
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -51,12 +54,16 @@ fn misbehaves_in(arena: Arena, script: &str, protocol: &str) -> (Arena, Value) {
     assert!(!said.contains("panicked"), "{said}");
     let memory = used.rusage.maxrss;
     assert!(memory < MOST_MEMORY, "{memory} bytes of memory");
-    let sound = arena.record("sound", case);
+    let sound = scenario.record("sound", case);
     assert_eq!(sound["interactions"][1]["dsc"], 1.0, "{sound}");
-    assert_eq!(arena.table_rows("evil").len(), 1);
-    assert!(arena.left_behind().is_empty(), "{:?}", arena.left_behind());
-    let record = arena.record("evil", case);
-    (arena, record)
+    assert_eq!(scenario.table_rows("evil").len(), 1);
+    assert!(
+        scenario.left_behind().is_empty(),
+        "{:?}",
+        scenario.left_behind()
+    );
+    let record = scenario.record("evil", case);
+    (scenario, record)
 }
 
 #[track_caller]
@@ -88,10 +95,10 @@ fn a_fifo_does_not_hang_the_evaluator() {
 
 #[test]
 fn a_socket_is_refused() {
-    let arena = Arena::new();
-    let _socket = UnixListener::bind(arena.path().join("socket")).unwrap();
+    let scenario = Scenario::new();
+    let _socket = UnixListener::bind(scenario.path().join("socket")).unwrap();
     let script = "test -e socket && mv socket \"$OUTPUTS/phantom_perfect.npz\"; true";
-    let (_, record) = misbehaves_in(arena, script, "");
+    let (_, record) = misbehaves_in(scenario, script, "");
     outcome_is(&record, 1, "bad_output", "socket");
     outcome_is(&record, 2, "bad_output", "socket");
 }
@@ -126,12 +133,12 @@ fn folders_replaced_by_links_elsewhere_are_put_right() {
 
 #[test]
 fn a_work_folder_replaced_by_a_link_leads_nowhere() {
-    let arena = Arena::new();
-    let precious = arena.path().join("precious");
+    let scenario = Scenario::new();
+    let precious = scenario.path().join("precious");
     fs::create_dir_all(precious.join("outputs")).unwrap();
     fs::write(precious.join("outputs/phantom_perfect.npz"), "kept").unwrap();
     let script = "d=$(dirname \"$INPUTS\"); rm -rf \"$d\"; ln -s \"$PWD/precious\" \"$d\"";
-    let (_arena, record) = misbehaves_in(arena, script, "");
+    let (_arena, record) = misbehaves_in(scenario, script, "");
     outcome_is(&record, 1, "no_output", "");
     outcome_is(&record, 2, "no_output", "");
     assert_eq!(fs::read_dir(&precious).unwrap().count(), 1);
@@ -141,15 +148,15 @@ fn a_work_folder_replaced_by_a_link_leads_nowhere() {
 
 #[test]
 fn links_out_of_a_work_folder_and_names_of_any_bytes_are_removed_with_it() {
-    let arena = Arena::new();
-    let precious = arena.path().join("precious");
+    let scenario = Scenario::new();
+    let precious = scenario.path().join("precious");
     fs::create_dir_all(precious.join("inner")).unwrap();
     fs::write(precious.join("inner/file"), "kept").unwrap();
     let script = "cd \"$OUTPUTS\"; ln -s \"$OLDPWD/precious\" link; mkdir inner; \
                   ln -s \"$OLDPWD/precious/inner\" inner/link; ln -s / root; \
                   for n in '-rf' ' ' \"$(printf 'a\\nb')\" \"$(printf '\\377\\033[2J')\" '*' '..x'; \
                   do mkdir -- \"./$n\"; echo x > \"./$n/$n\"; done; exit 4";
-    let (_arena, record) = misbehaves_in(arena, script, "");
+    let (_arena, record) = misbehaves_in(scenario, script, "");
     outcome_is(&record, 1, "exit", "");
     assert_eq!(fs::read(precious.join("inner/file")).unwrap(), b"kept");
 }
@@ -201,7 +208,7 @@ fn folders_nested_deep_are_removed_with_their_work_folder() {
 fn a_submission_that_ignores_sigterm_is_killed_in_time() {
     let script = "trap '' TERM INT HUP; while :; do sleep 1; done";
     let timeout = "interaction_timeout_seconds = 0.4";
-    let (_, record) = misbehaves_in(Arena::new(), script, timeout);
+    let (_, record) = misbehaves_in(Scenario::new(), script, timeout);
     outcome_is(&record, 1, "timed_out", "");
     assert!(record["interactions"][0]["seconds"].as_f64().unwrap() < 20.0);
 }
@@ -221,12 +228,12 @@ fn a_double_fork_does_not_outlive_its_interaction() {
     let script = format!(
         "(setsid sh -c '(exec -a {marker} sleep 300 || sleep 300) & echo $! > pid' &) ; sleep 0.3; exit 2"
     );
-    let arena = Arena::new()
+    let scenario = Scenario::new()
         .case("phantom_perfect")
         .table("[protocol]\nclicks = 0")
         .script("s", &script);
-    arena.evaluate().ends_with(3);
-    let pid = fs::read_to_string(arena.path().join("pid")).unwrap();
+    scenario.evaluate().ends_with(3);
+    let pid = fs::read_to_string(scenario.path().join("pid")).unwrap();
     let status = Path::new("/proc").join(pid.trim()).join("cmdline");
     assert!(
         fs::read(status).unwrap_or_default().is_empty(),
@@ -236,11 +243,11 @@ fn a_double_fork_does_not_outlive_its_interaction() {
 
 #[test]
 fn ten_gigabytes_of_output_are_neither_kept_nor_held_in_memory() {
-    let arena = Arena::new()
+    let scenario = Scenario::new()
         .case("phantom_perfect")
         .table("[protocol]\nclicks = 0")
         .script("s", "head -c 10G /dev/zero; echo the end >&2; stand_in");
-    let mut command = arena.command();
+    let mut command = scenario.command();
     let mut run = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -253,9 +260,9 @@ fn ten_gigabytes_of_output_are_neither_kept_nor_held_in_memory() {
         "{} bytes",
         used.rusage.maxrss
     );
-    let record = arena.record("s", "phantom_perfect");
+    let record = scenario.record("s", "phantom_perfect");
     assert_eq!(record["interactions"][0]["stderr_tail"], "the end\n");
-    let log = fs::metadata(arena.result("s/logs/phantom_perfect.1.log")).unwrap();
+    let log = fs::metadata(scenario.result("s/logs/phantom_perfect.1.log")).unwrap();
     assert!(log.len() < 65 << 20, "{} bytes of log", log.len());
 }
 
@@ -263,21 +270,21 @@ fn ten_gigabytes_of_output_are_neither_kept_nor_held_in_memory() {
 fn the_ground_truth_is_in_nothing_that_a_submission_is_given() {
     // The labels are inside the image file, where the official script lets them through.
     let case = "ct_organs_border";
-    let arena = Arena::new();
-    let images = arena.path().join("imgs");
+    let scenario = Scenario::new();
+    let images = scenario.path().join("imgs");
     let truth = fixtures().join(format!("parity/gts/{case}.npz"));
     let source = fixtures().join(format!("parity/imgs/{case}.npz"));
-    arena::merge(&source, &truth, &images.join(format!("{case}.npz")));
+    scenario::merge(&source, &truth, &images.join(format!("{case}.npz")));
     // Everything below the work folder, what it inherits, and what it can learn of its own log.
     let script = "mkdir -p seen; n=$(ls seen | wc -l); mkdir seen/$n; env > seen/$n/env; \
                   cp -r \"$INPUTS/..\" seen/$n/work; ls -l /proc/self/fd/ > seen/$n/handles; \
                   tr '\\0' ' ' < /proc/self/cmdline > seen/$n/line; stand_in";
-    let arena = arena.script("s", script);
-    arena.command();
-    let config = arena.path().join("config.toml");
+    let scenario = scenario.script("s", script);
+    scenario.command();
+    let config = scenario.path().join("config.toml");
     let text = fs::read_to_string(&config).unwrap();
     fs::write(&config, text.replace("ground_truth = \"gts\"\n", "")).unwrap();
-    arena::segarena(arena.path(), &["evaluate", "-c", "config.toml"]).ends_with(0);
+    scenario::segarena(scenario.path(), &["evaluate", "-c", "config.toml"]).ends_with(0);
 
     let labels = read_ground_truth(&truth, "gts").unwrap().voxels;
     let secrets = [
@@ -286,7 +293,7 @@ fn the_ground_truth_is_in_nothing_that_a_submission_is_given() {
         stored_member(&images.join(format!("{case}.npz")), b"gts.npy"),
     ];
     let mut inputs = 0;
-    for path in files_below(&arena.path().join("seen")) {
+    for path in files_below(&scenario.path().join("seen")) {
         let bytes = fs::read(&path).unwrap();
         let shown = path.display();
         assert!(!contains(&bytes, b"gts"), "{shown} names the ground truth");
@@ -306,7 +313,7 @@ fn the_ground_truth_is_in_nothing_that_a_submission_is_given() {
         }
     }
     assert_eq!(inputs, 6);
-    let handles = fs::read_to_string(arena.path().join("seen/0/handles")).unwrap();
+    let handles = fs::read_to_string(scenario.path().join("seen/0/handles")).unwrap();
     assert!(handles.contains("pipe:"), "{handles}");
     assert!(
         !handles.contains(".npz") && !handles.contains("/imgs"),

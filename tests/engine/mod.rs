@@ -1,21 +1,23 @@
 //! The engines of this machine, as the tests use them.
 #![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of it
 
+use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::arena::{self, Arena, Ran};
-use crate::oracle::skip;
+use segarena_harness::Requirement;
+
+use crate::scenario::{self, ProgramOutput, Scenario};
 
 /// An engine as the tests use it.
 #[derive(Clone, Copy)]
 pub struct Engine {
-    /// Held by the test that uses it: what another leaves meanwhile is not this one's.
-    pub turn: &'static Mutex<()>,
-    /// What `SEGARENA_REQUIRE` calls it.
     pub name: &'static str,
+    /// That it answers.
+    pub requirement: &'static Requirement,
+    /// The name of its lock; what answers on the same engine has the same.
+    lock: &'static str,
     /// Its kind of backend.
     pub kind: &'static str,
     /// What goes before a command that is to run where the engine is.
@@ -26,15 +28,19 @@ pub struct Engine {
     pub rootless: bool,
 }
 
-static DOCKER_TURN: Mutex<()> = Mutex::new(());
-static PODMAN_TURN: Mutex<()> = Mutex::new(());
-static PODMAN_5_TURN: Mutex<()> = Mutex::new(());
-static APPTAINER_TURN: Mutex<()> = Mutex::new(());
-static PODMAN_ROOTLESS_TURN: Mutex<()> = Mutex::new(());
+static DOCKER_ANSWERS: Requirement = Requirement::new("docker", || DOCKER.answers());
+static DOCKER_GROUP_ANSWERS: Requirement =
+    Requirement::new("docker-group", || DOCKER_GROUP.answers());
+static PODMAN_ANSWERS: Requirement = Requirement::new("podman", || PODMAN.answers());
+static PODMAN_5_ANSWERS: Requirement = Requirement::new("podman5", || PODMAN_5.answers());
+static PODMAN_ROOTLESS_ANSWERS: Requirement =
+    Requirement::new("podman-rootless", || PODMAN_ROOTLESS.answers());
+static APPTAINER_ANSWERS: Requirement = Requirement::new("apptainer", || APPTAINER.answers());
 
 pub const DOCKER: Engine = Engine {
-    turn: &DOCKER_TURN,
     name: "docker",
+    requirement: &DOCKER_ANSWERS,
+    lock: "docker",
     kind: "docker",
     entrance: &[],
     user: None,
@@ -43,6 +49,7 @@ pub const DOCKER: Engine = Engine {
 /// An ordinary user who may use Docker: what a container's root writes is not the user's.
 pub const DOCKER_GROUP: Engine = Engine {
     name: "docker-group",
+    requirement: &DOCKER_GROUP_ANSWERS,
     entrance: &[
         "setpriv",
         "--reuid=segarena-test",
@@ -55,8 +62,9 @@ pub const DOCKER_GROUP: Engine = Engine {
     ..DOCKER
 };
 pub const PODMAN: Engine = Engine {
-    turn: &PODMAN_TURN,
     name: "podman",
+    requirement: &PODMAN_ANSWERS,
+    lock: "podman",
     kind: "podman",
     entrance: &[],
     user: None,
@@ -64,8 +72,9 @@ pub const PODMAN: Engine = Engine {
 };
 /// The Podman of the next Debian, in a tree of its own.
 pub const PODMAN_5: Engine = Engine {
-    turn: &PODMAN_5_TURN,
     name: "podman5",
+    requirement: &PODMAN_5_ANSWERS,
+    lock: "podman5",
     entrance: &[
         "chroot",
         "/opt/segarena-test-trixie",
@@ -76,8 +85,9 @@ pub const PODMAN_5: Engine = Engine {
 };
 /// An ordinary user without systemd, as on the nodes of a cluster.
 pub const PODMAN_ROOTLESS: Engine = Engine {
-    turn: &PODMAN_ROOTLESS_TURN,
     name: "podman-rootless",
+    requirement: &PODMAN_ROOTLESS_ANSWERS,
+    lock: "podman-rootless",
     entrance: &[
         "setpriv",
         "--reuid=segarena-test",
@@ -94,8 +104,9 @@ pub const PODMAN_ROOTLESS: Engine = Engine {
 
 /// Apptainer of Debian sid, in a tree of its own, as an ordinary user who may not open /dev/fuse.
 pub const APPTAINER: Engine = Engine {
-    turn: &APPTAINER_TURN,
     name: "apptainer",
+    requirement: &APPTAINER_ANSWERS,
+    lock: "apptainer",
     kind: "apptainer",
     entrance: &[
         concat!(env!("CARGO_MANIFEST_DIR"), "/tests/engines/enter-sid.sh"),
@@ -153,25 +164,40 @@ impl Engine {
         command
     }
 
-    /// Whether the engine answers; otherwise says that the test is skipped.
-    pub fn answers(&self) -> bool {
-        let question = if self.kind == "apptainer" {
-            "version"
-        } else {
-            "info"
+    /// Why it doesn't answer.
+    fn answers(&self) -> Result<(), String> {
+        let question = match self.kind {
+            "apptainer" => "version",
+            _ => "info",
         };
-        let answers = self
-            .command(self.kind)
-            .arg(question)
-            .output()
-            .is_ok_and(|output| output.status.success());
-        if !answers {
-            skip(
-                self.name,
-                &format!("{} does not answer (tests/engines/setup.sh)", self.name),
-            );
+        let answer = self.command(self.kind).arg(question).output();
+        match answer.is_ok_and(|output| output.status.success()) {
+            true => Ok(()),
+            false => Err(format!(
+                "{} does not answer (tests/engines/setup.sh)",
+                self.name
+            )),
         }
-        answers
+    }
+
+    /// Waits until no other test, of this or another process, uses the engine, and keeps them out
+    /// as long as the file is open: what another leaves meanwhile is not this one's.
+    pub fn lock(&self) -> File {
+        let file = self.lock_file();
+        file.lock().unwrap();
+        file
+    }
+
+    /// The same beside others who leave each other alone.
+    pub fn share(&self) -> File {
+        let file = self.lock_file();
+        file.lock_shared().unwrap();
+        file
+    }
+
+    fn lock_file(&self) -> File {
+        let name = format!("segarena-test-{}.lock", self.lock);
+        File::create(std::env::temp_dir().join(name)).unwrap()
     }
 
     pub fn ask(&self, arguments: &[&str]) -> String {
@@ -179,39 +205,39 @@ impl Engine {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    /// An arena with this backend; rootless Podman can't limit everything on every kernel.
-    pub fn arena(&self, more: &str) -> Arena {
+    /// A scenario with this backend; rootless Podman can't limit everything on every kernel.
+    pub fn scenario(&self, more: &str) -> Scenario {
         let unenforced = if self.rootless {
             "allow_unenforced = [\"memory\", \"pids\", \"cpus\"]"
         } else {
             ""
         };
-        Arena::new().backend(&format!("kind = {:?}\n{unenforced}\n{more}", self.kind))
+        Scenario::new().backend(&format!("kind = {:?}\n{unenforced}\n{more}", self.kind))
     }
 
-    /// Gives the arena to the engine's user.
-    pub fn own(&self, arena: &Arena) {
+    /// Gives the scenario to the engine's user.
+    pub fn own(&self, scenario: &Scenario) {
         if let Some(user) = self.user {
             let mut chown = Command::new("chown");
-            let given = chown.args(["-R", user]).arg(arena.path()).status();
+            let given = chown.args(["-R", user]).arg(scenario.path()).status();
             assert!(given.unwrap().success());
         }
     }
 
-    pub fn evaluate(&self, arena: &Arena) -> Ran {
-        let prepared = arena.command();
-        let mut command = self.command_in(arena.path(), arena::PROGRAM);
+    pub fn evaluate(&self, scenario: &Scenario) -> ProgramOutput {
+        let prepared = scenario.command();
+        let mut command = self.command_in(scenario.path(), scenario::PROGRAM);
         command.args(prepared.get_args());
-        self.own(arena);
-        Ran::of(command.output().unwrap())
+        self.own(scenario);
+        ProgramOutput::of(command.output().unwrap())
     }
 
-    /// Starts an evaluation and lets it run; what it says goes into the arena's file `said`.
-    pub fn spawn(&self, arena: &Arena) -> Child {
-        let prepared = arena.command();
-        let said = std::fs::File::create(arena.path().join("said")).unwrap();
-        self.own(arena);
-        self.command_in(arena.path(), arena::PROGRAM)
+    /// Starts an evaluation and lets it run; what it says goes into the scenario's file `said`.
+    pub fn spawn(&self, scenario: &Scenario) -> Child {
+        let prepared = scenario.command();
+        let said = std::fs::File::create(scenario.path().join("said")).unwrap();
+        self.own(scenario);
+        self.command_in(scenario.path(), scenario::PROGRAM)
             .args(prepared.get_args())
             .stdout(Stdio::null())
             .stderr(said)

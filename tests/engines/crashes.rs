@@ -8,27 +8,23 @@ use super::*;
 
 /// The engine goes away while a submission runs: the interaction is tried again on a new service,
 /// and the container of the first try is gone at the end.
-#[test]
-fn a_service_of_ours_that_dies_is_started_again() {
+pub(crate) fn a_service_of_ours_that_dies_is_started_again() {
     let engine = PODMAN;
-    let _mine = engine.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    if !engine.answers() {
-        return;
-    }
+    let _mine = engine.lock();
     let name = format!("restarted_{}", engine.name);
     let script = "test -e $OUTPUTS/begun || { touch $OUTPUTS/begun; sleep 600; }; stand_in";
-    let arena = small(engine, "").archive("team", "team.tar", &command(script));
+    let scenario = small(engine, "").archive("team", "team.tar", &command(script));
     let tar = image(&name).to_tar().unwrap();
-    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
-    let mut running = engine.spawn(&arena);
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    let mut running = engine.spawn(&scenario);
     engine.waits_for_a_container();
     let killed = Command::new("pkill")
         .args(["-KILL", "-P", &running.id().to_string(), "podman"])
         .status();
     assert!(killed.unwrap().success());
-    ends_with(&mut running, 0, &arena);
+    ends_with(&mut running, 0, &scenario);
     assert_eq!(
-        arena.record("team", "micro_tiny_objects")["interactions"][1]["outcome"],
+        scenario.record("team", "micro_tiny_objects")["interactions"][1]["outcome"],
         "ok"
     );
     assert_eq!(engine.left(&name), "");
@@ -129,20 +125,16 @@ impl Drop for OwnDocker {
     }
 }
 
-#[test]
-fn a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing() {
-    let _mine = DOCKER.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    if !DOCKER.answers() {
-        return;
-    }
+pub(crate) fn a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing() {
+    let _mine = DOCKER.lock();
     let mut docker = OwnDocker::start();
     let socket = docker.folder.path().join("d.sock");
     let script = "test -e $OUTPUTS/begun || { touch $OUTPUTS/begun; sleep 600; }; stand_in";
-    let arena = small(DOCKER, &format!("socket = {:?}", socket.to_str().unwrap()));
-    let arena = arena.archive("team", "team.tar", &command(script));
+    let scenario = small(DOCKER, &format!("socket = {:?}", socket.to_str().unwrap()));
+    let scenario = scenario.archive("team", "team.tar", &command(script));
     let tar = image("crashed").to_tar().unwrap();
-    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
-    let mut running = DOCKER.spawn(&arena);
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    let mut running = DOCKER.spawn(&scenario);
     for _ in 0..300 {
         if !docker.ask(&["ps", "-q"]).is_empty() {
             break;
@@ -150,8 +142,8 @@ fn a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing() {
         std::thread::sleep(Duration::from_millis(100));
     }
     docker.crash_and_start();
-    ends_with(&mut running, 0, &arena);
-    let record = arena.record("team", "micro_tiny_objects");
+    ends_with(&mut running, 0, &scenario);
+    let record = scenario.record("team", "micro_tiny_objects");
     assert_eq!(record["interactions"][0]["outcome"], "ok", "{record}");
     assert_eq!(docker.ask(&["ps", "-aq"]), "");
     assert_eq!(docker.ask(&["images", "-q"]), "");

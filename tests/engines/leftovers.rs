@@ -7,14 +7,14 @@ use super::*;
 
 pub(crate) fn a_killed_run_is_swept_by_the_next_one(engine: Engine) {
     let name = format!("swept_{}", engine.name);
-    let arena = engine
-        .arena("")
+    let scenario = engine
+        .scenario("")
         .case("micro_tiny_objects")
         .arguments(&["--clicks", "1"])
         .archive("team", "team.tar", &command("sleep 600"));
     let tar = image(&name).to_tar().unwrap();
-    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
-    let mut child = engine.spawn(&arena);
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    let mut child = engine.spawn(&scenario);
     engine.waits_for_a_container();
     let services = services_of(&child);
     assert_eq!(services.is_empty(), engine.kind != "podman");
@@ -22,7 +22,7 @@ pub(crate) fn a_killed_run_is_swept_by_the_next_one(engine: Engine) {
     child.wait().unwrap();
     assert!(engine.left(&name).contains(&name));
     let next = engine
-        .arena("")
+        .scenario("")
         .case("micro_tiny_objects")
         .arguments(&["--clicks", "1"])
         .archive("other", "other.tar", "");
@@ -58,23 +58,23 @@ fn ends(process: &str) -> bool {
 /// The engine may go on loading without us, and the next run knows whose the image is.
 pub(crate) fn a_run_killed_while_it_loads_leaves_nothing_after_the_next_one(engine: Engine) {
     let name = format!("midway_{}", engine.name);
-    let arena = small(engine, "")
+    let scenario = small(engine, "")
         .archive("team", "team.tar", "")
         .arguments(&["--restart"]);
     let mut weight = Vec::new();
     let noise = std::fs::File::open("/dev/urandom").unwrap();
     noise.take(100 << 20).read_to_end(&mut weight).unwrap();
     write(
-        &arena,
+        &scenario,
         "team.tar",
         &image(&name).file("/weight", 0o644, &weight),
     );
     for wait in [200, 500, 900] {
-        let mut child = engine.spawn(&arena);
+        let mut child = engine.spawn(&scenario);
         std::thread::sleep(Duration::from_millis(wait));
         child.kill().unwrap();
         child.wait().unwrap();
-        engine.evaluate(&arena).ends_with(0);
+        engine.evaluate(&scenario).ends_with(0);
         assert_eq!(engine.left(&name), "", "killed after {wait} ms");
         assert_eq!(engine.left("segarena-"), "", "killed after {wait} ms");
     }
@@ -82,36 +82,40 @@ pub(crate) fn a_run_killed_while_it_loads_leaves_nothing_after_the_next_one(engi
 
 pub(crate) fn an_interrupted_run_leaves_nothing_with_the_engine(engine: Engine) {
     let name = format!("interrupted_{}", engine.name);
-    let arena = engine.arena("").case("micro_tiny_objects").archive(
+    let scenario = engine.scenario("").case("micro_tiny_objects").archive(
         "team",
         "team.tar",
         &command("trap '' TERM; sleep 600 & wait"),
     );
     let tar = image(&name).to_tar().unwrap();
-    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
     for signal in [Signal::INT, Signal::TERM] {
-        let mut running = engine.spawn(&arena);
+        let mut running = engine.spawn(&scenario);
         engine.waits_for_a_container();
         // A shell in between (chroot, setpriv, env) has become the program by exec.
         let pid = Pid::from_raw(running.id() as i32).unwrap();
         kill_process(pid, signal).unwrap();
-        ends_with(&mut running, 1, &arena);
+        ends_with(&mut running, 1, &scenario);
         assert_eq!(engine.left(&name), "");
-        assert!(arena.left_behind().is_empty(), "{:?}", arena.left_behind());
+        assert!(
+            scenario.left_behind().is_empty(),
+            "{:?}",
+            scenario.left_behind()
+        );
     }
 }
 
 pub(crate) fn an_image_that_was_there_before_stays(engine: Engine) {
     let name = format!("before_{}", engine.name);
-    let arena = small(engine, "").archive("team", "team.tar", "");
-    write(&arena, "team.tar", &image(&name));
-    engine.own(&arena);
+    let scenario = small(engine, "").archive("team", "team.tar", "");
+    write(&scenario, "team.tar", &image(&name));
+    engine.own(&scenario);
     engine.ask(&[
         "load",
         "-i",
-        arena.path().join("team.tar").to_str().unwrap(),
+        scenario.path().join("team.tar").to_str().unwrap(),
     ]);
-    engine.evaluate(&arena).ends_with(0);
+    engine.evaluate(&scenario).ends_with(0);
     assert!(engine.left("").contains(&name), "{}", engine.left(""));
     assert_eq!(engine.left("segarena-"), "");
     engine.ask(&["rmi", &name]);
@@ -119,9 +123,9 @@ pub(crate) fn an_image_that_was_there_before_stays(engine: Engine) {
 
 pub(crate) fn an_image_that_is_to_be_kept_stays(engine: Engine) {
     let name = format!("kept_{}", engine.name);
-    let arena = small(engine, "keep_image = true").archive("team", "team.tar", "");
-    write(&arena, "team.tar", &image(&name));
-    engine.evaluate(&arena).ends_with(0);
+    let scenario = small(engine, "keep_image = true").archive("team", "team.tar", "");
+    write(&scenario, "team.tar", &image(&name));
+    engine.evaluate(&scenario).ends_with(0);
     assert!(engine.left("").contains(&name), "{}", engine.left(""));
     assert_eq!(engine.left("segarena-"), "");
     engine.ask(&["rmi", &name]);
@@ -129,11 +133,11 @@ pub(crate) fn an_image_that_is_to_be_kept_stays(engine: Engine) {
 
 pub(crate) fn every_image_of_an_archive_goes_with_the_run(engine: Engine) {
     let name = format!("several_{}", engine.name);
-    let arena = small(engine, "").archive("team_v2", "team.tar", "");
+    let scenario = small(engine, "").archive("team_v2", "team.tar", "");
     let several = image(&format!("{name}:first")).also_named(&format!("{name}:second"));
-    write(&arena, "team.tar", &several);
-    engine.evaluate(&arena).ends_with(0);
-    let notes = arena.run_record()["submissions"][0]["notes"].to_string();
+    write(&scenario, "team.tar", &several);
+    engine.evaluate(&scenario).ends_with(0);
+    let notes = scenario.run_record()["submissions"][0]["notes"].to_string();
     assert!(notes.contains("names 2 images"), "{notes}");
     assert_eq!(engine.left(&name), "");
     assert_eq!(engine.left("segarena-"), "");
@@ -157,13 +161,14 @@ pub(crate) fn two_runs_of_one_archive_leave_each_other_alone(engine: Engine) {
 
 pub(crate) fn a_volume_that_the_image_declares_goes_with_its_container(engine: Engine) {
     let name = format!("volume_{}", engine.name);
-    let arena = small(engine, "").archive("team", "team.tar", &command("touch /data/x; stand_in"));
-    write(&arena, "team.tar", &image(&name).volume("/data"));
+    let scenario =
+        small(engine, "").archive("team", "team.tar", &command("touch /data/x; stand_in"));
+    write(&scenario, "team.tar", &image(&name).volume("/data"));
     let volumes = engine.ask(&["volume", "ls", "-q"]);
-    engine.evaluate(&arena).ends_with(0);
+    engine.evaluate(&scenario).ends_with(0);
     assert_eq!(engine.ask(&["volume", "ls", "-q"]), volumes);
 }
 
-fn write(arena: &Arena, file: &str, image: &segarena_container::image_archive::ImageArchive) {
-    std::fs::write(arena.path().join(file), image.to_tar().unwrap()).unwrap();
+fn write(scenario: &Scenario, file: &str, image: &segarena_container::image_archive::ImageArchive) {
+    std::fs::write(scenario.path().join(file), image.to_tar().unwrap()).unwrap();
 }

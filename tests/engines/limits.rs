@@ -3,7 +3,7 @@
 use super::*;
 
 pub(crate) fn the_doctor_proves_each_limit_or_says_that_it_cannot_be_had(engine: Engine) {
-    let ask = || engine.command(arena::PROGRAM);
+    let ask = || engine.command(scenario::PROGRAM);
     let examined = ask()
         .args(["doctor", "--json", "--backend", engine.kind])
         .output()
@@ -40,14 +40,14 @@ pub(crate) fn the_doctor_proves_each_limit_or_says_that_it_cannot_be_had(engine:
 }
 
 pub(crate) fn a_limit_that_cannot_hold_stops_the_run_unless_it_is_allowed_to(engine: Engine) {
-    let arena = Arena::new()
+    let scenario = Scenario::new()
         .backend(&format!("kind = {:?}", engine.kind))
         .case("micro_tiny_objects")
         .arguments(&["--clicks", "1"])
         .archive("team", "team.tar", &command("stand_in"));
     let tar = image("unlimited").to_tar().unwrap();
-    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
-    let ran = engine.evaluate(&arena);
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    let ran = engine.evaluate(&scenario);
     let unenforced = |record: &Value| {
         let limits = record["limits"].as_array().unwrap();
         let states = limits
@@ -56,22 +56,22 @@ pub(crate) fn a_limit_that_cannot_hold_stops_the_run_unless_it_is_allowed_to(eng
         states.filter(|state| state == "not_enforced").count()
     };
     if ran.status == 0 {
-        assert_eq!(unenforced(&arena.run_record()), 0);
+        assert_eq!(unenforced(&scenario.run_record()), 0);
         return;
     }
     ran.ends_with(1).says(&[
         "cannot limit memory, pids here",
         "allow_unenforced = [\"memory\", \"pids\"]",
     ]);
-    let arena = engine
-        .arena("")
+    let scenario = engine
+        .scenario("")
         .case("micro_tiny_objects")
         .arguments(&["--clicks", "1"])
         .archive("team", "team.tar", &command("stand_in"));
     let tar = image("unlimited").to_tar().unwrap();
-    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
-    engine.evaluate(&arena).ends_with(0);
-    assert_eq!(unenforced(&arena.run_record()), 2);
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    engine.evaluate(&scenario).ends_with(0);
+    assert_eq!(unenforced(&scenario.run_record()), 2);
 }
 
 pub(crate) fn strict_isolation_takes_away_capabilities_and_the_root(engine: Engine) {
@@ -88,13 +88,13 @@ pub(crate) fn strict_isolation_takes_away_capabilities_and_the_root(engine: Engi
 }
 
 pub(crate) fn graphics_cards_that_cannot_be_had_stop_the_run(engine: Engine) {
-    let arena = engine
-        .arena("gpus = \"all\"")
+    let scenario = engine
+        .scenario("gpus = \"all\"")
         .case("micro_tiny_objects")
         .archive("team", "team.tar", "");
-    std::fs::write(arena.path().join("team.tar"), []).unwrap();
+    std::fs::write(scenario.path().join("team.tar"), []).unwrap();
     engine
-        .evaluate(&arena)
+        .evaluate(&scenario)
         .ends_with(1)
         .says(&["`gpus` asks for graphics cards", "gpus = \"none\""]);
 }

@@ -1,87 +1,124 @@
 //! Submissions on real engines: the official numbers, endings, limits, and nothing left behind.
 //!
-//! Where an engine is not there its tests say that they are skipped, unless `SEGARENA_REQUIRE`
-//! names it; `tests/engines/setup.sh` installs what is missing on Debian.
+//! Where an engine is not there its tests are ignored, unless `SEGARENA_REQUIRE` names it;
+//! `tests/engines/setup.sh` installs what is missing on Debian.
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../arena/mod.rs"]
-mod arena;
+mod apptainer;
 mod crashes;
 mod endings;
 #[path = "../engine/mod.rs"]
 mod engine;
+#[path = "../golden/mod.rs"]
+mod golden;
 #[path = "../image/mod.rs"]
 mod image;
 mod leftovers;
 mod limits;
 mod messages;
-#[path = "../oracle/mod.rs"]
-mod oracle;
+#[path = "../scenario/mod.rs"]
+mod scenario;
 mod scores;
 mod sockets;
+mod validate;
 
-use std::process::{Child, Command};
-use std::sync::PoisonError;
+use std::process::{Child, Command, ExitCode};
 
-use arena::{Arena, Ran, golden};
-use engine::{DOCKER, Engine, PODMAN, PODMAN_ROOTLESS};
+use engine::{APPTAINER, DOCKER, DOCKER_GROUP, Engine, PODMAN, PODMAN_5, PODMAN_ROOTLESS};
+use golden::{PARITY_SET, compare_with_golden, golden, golden_of, parity_set};
 use image::{image, shell_image, write_gzipped};
-use oracle::compare_with_golden;
 use rustix::process::{Pid, Signal, kill_process};
+use scenario::{ProgramOutput, Scenario};
+use segarena_harness::{Tests, tests};
 use serde_json::Value;
 
-/// One test for every engine.
+/// A test that runs on each engine.
 macro_rules! on_every_engine {
-    ($($file:ident::$test:ident)*) => {
-        $(mod $test {
-            #[test]
-            fn on_docker() { super::run(super::engine::DOCKER, super::$file::$test); }
-            #[test]
-            fn on_podman() { super::run(super::engine::PODMAN, super::$file::$test); }
-            #[test]
-            fn on_docker_as_an_ordinary_user() { super::run(super::engine::DOCKER_GROUP, super::$file::$test); }
-            #[test]
-            fn on_podman_5() { super::run(super::engine::PODMAN_5, super::$file::$test); }
-            #[test]
-            fn on_rootless_podman() { super::run(super::engine::PODMAN_ROOTLESS, super::$file::$test); }
-        })*
+    ($($module:ident::$test:ident,)*) => {
+        [$((concat!(stringify!($module), "::", stringify!($test)), $module::$test as fn(Engine))),*]
     };
 }
 
-on_every_engine! {
-    scores::an_archive_scores_what_the_official_script_says_and_leaves_nothing
-    scores::state_lasts_for_a_case_and_no_longer
-    scores::a_container_sees_its_two_folders_and_no_ground_truth
-    endings::endings_are_told_apart
-    endings::an_image_without_the_script_says_what_is_missing
-    leftovers::a_killed_run_is_swept_by_the_next_one
-    leftovers::a_run_killed_while_it_loads_leaves_nothing_after_the_next_one
-    leftovers::an_interrupted_run_leaves_nothing_with_the_engine
-    leftovers::an_image_that_was_there_before_stays
-    leftovers::an_image_that_is_to_be_kept_stays
-    leftovers::every_image_of_an_archive_goes_with_the_run
-    leftovers::two_runs_of_one_archive_leave_each_other_alone
-    leftovers::a_volume_that_the_image_declares_goes_with_its_container
-    limits::the_doctor_proves_each_limit_or_says_that_it_cannot_be_had
-    limits::a_limit_that_cannot_hold_stops_the_run_unless_it_is_allowed_to
-    limits::strict_isolation_takes_away_capabilities_and_the_root
-    limits::graphics_cards_that_cannot_be_had_stop_the_run
-    messages::an_archive_that_cannot_be_run_says_why
-    messages::an_engine_that_is_not_there_is_told_with_what_to_do
-}
-
-fn run(engine: Engine, test: fn(Engine)) {
-    let _mine = engine.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    if engine.answers() {
-        test(engine);
+fn main() -> ExitCode {
+    let everywhere = on_every_engine![
+        scores::an_archive_scores_what_the_official_script_says_and_leaves_nothing,
+        scores::state_lasts_for_a_case_and_no_longer,
+        scores::a_container_sees_its_two_folders_and_no_ground_truth,
+        endings::endings_are_told_apart,
+        endings::an_image_without_the_script_says_what_is_missing,
+        leftovers::a_killed_run_is_swept_by_the_next_one,
+        leftovers::a_run_killed_while_it_loads_leaves_nothing_after_the_next_one,
+        leftovers::an_interrupted_run_leaves_nothing_with_the_engine,
+        leftovers::an_image_that_was_there_before_stays,
+        leftovers::an_image_that_is_to_be_kept_stays,
+        leftovers::every_image_of_an_archive_goes_with_the_run,
+        leftovers::two_runs_of_one_archive_leave_each_other_alone,
+        leftovers::a_volume_that_the_image_declares_goes_with_its_container,
+        limits::the_doctor_proves_each_limit_or_says_that_it_cannot_be_had,
+        limits::a_limit_that_cannot_hold_stops_the_run_unless_it_is_allowed_to,
+        limits::strict_isolation_takes_away_capabilities_and_the_root,
+        limits::graphics_cards_that_cannot_be_had_stop_the_run,
+        messages::an_archive_that_cannot_be_run_says_why,
+        messages::an_engine_that_is_not_there_is_told_with_what_to_do,
+    ];
+    let mut tests = Tests::default();
+    for (name, test) in everywhere {
+        for engine in [DOCKER, PODMAN, DOCKER_GROUP, PODMAN_5, PODMAN_ROOTLESS] {
+            let name = format!("{name}::on_{}", engine.name);
+            tests = tests.with_one(name, &[engine.requirement], move || {
+                let _mine = engine.lock();
+                test(engine);
+                Ok(())
+            });
+        }
     }
+    tests
+        .with(
+            &[APPTAINER.requirement],
+            tests![
+                apptainer::a_gzipped_archive_scores_what_the_official_script_says_from_a_sandbox,
+                apptainer::a_gzipped_archive_scores_what_the_official_script_says_from_a_sif_where_one_can_be_mounted,
+                apptainer::a_container_sees_its_two_folders_and_nothing_of_the_host,
+                apptainer::what_a_submission_writes_beside_its_outputs_is_its_own_and_goes,
+                apptainer::endings_are_told_apart,
+                apptainer::a_program_that_is_not_there_is_told_as_a_shell_would,
+                apptainer::memory_that_runs_out_in_a_job_is_told_from_any_other_kill,
+                apptainer::a_limit_that_cannot_hold_stops_the_run_unless_it_is_allowed_to,
+                apptainer::the_doctor_proves_each_limit_or_says_that_it_cannot_be_had,
+                apptainer::a_killed_run_leaves_no_process,
+                apptainer::a_run_killed_while_it_converts_leaves_nothing_after_the_next_one,
+                apptainer::a_sif_file_and_a_sandbox_folder_are_images_by_their_paths,
+                apptainer::what_is_wrong_with_an_image_is_told_with_what_to_do,
+                apptainer::validate_tries_an_image_and_says_that_root_is_not_root,
+            ],
+        )
+        .with(
+            &[DOCKER.requirement],
+            tests![
+                crashes::a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing,
+                validate::an_archive_is_loaded_described_run_and_removed,
+            ],
+        )
+        .with(
+            &[DOCKER.requirement, PODMAN_ROOTLESS.requirement],
+            tests![messages::without_the_right_to_use_docker_the_group_is_named],
+        )
+        .with(
+            &[PODMAN.requirement],
+            tests![
+                crashes::a_service_of_ours_that_dies_is_started_again,
+                messages::a_full_disk_is_told_from_a_bad_archive,
+                sockets::a_service_that_runs_already_is_used_and_left_running,
+            ],
+        )
+        .run()
 }
 
-/// An arena with one small case, a box and a click.
-fn small(engine: Engine, more: &str) -> Arena {
+/// A scenario with one small case, a box and a click.
+fn small(engine: Engine, more: &str) -> Scenario {
     engine
-        .arena(more)
+        .scenario(more)
         .case("micro_tiny_objects")
         .arguments(&["--clicks", "1"])
 }
@@ -94,9 +131,9 @@ fn command(script: &str) -> String {
 
 /// Waits for an evaluation that was let run, and checks its exit status.
 #[track_caller]
-fn ends_with(running: &mut Child, status: i32, arena: &Arena) {
+fn ends_with(running: &mut Child, status: i32, scenario: &Scenario) {
     let ended = running.wait().unwrap();
-    let said = std::fs::read_to_string(arena.path().join("said")).unwrap();
+    let said = std::fs::read_to_string(scenario.path().join("said")).unwrap();
     assert_eq!(ended.code(), Some(status), "{said}");
 }
 
@@ -104,10 +141,10 @@ fn ends_with(running: &mut Child, status: i32, arena: &Arena) {
 /// printed at its first interaction.
 #[track_caller]
 fn printed_by(script: &str, engine: Engine, more: &str, name: &str) -> String {
-    let arena = small(engine, more).archive("team", "team.tar", &command(script));
+    let scenario = small(engine, more).archive("team", "team.tar", &command(script));
     let tar = image(name).to_tar().unwrap();
-    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
-    engine.evaluate(&arena).ends_with(0);
-    let log = arena.result("team/logs/micro_tiny_objects.1.log");
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    engine.evaluate(&scenario).ends_with(0);
+    let log = scenario.result("team/logs/micro_tiny_objects.1.log");
     std::fs::read_to_string(log).unwrap()
 }

@@ -4,8 +4,8 @@ use super::*;
 
 pub(crate) fn an_archive_that_cannot_be_run_says_why(engine: Engine) {
     let name = format!("foreign_{}", engine.name);
-    let arena = engine
-        .arena("")
+    let scenario = engine
+        .scenario("")
         .case("micro_tiny_objects")
         .arguments(&["--clicks", "1"])
         .archive("foreign", "foreign.tar", "")
@@ -13,7 +13,7 @@ pub(crate) fn an_archive_that_cannot_be_run_says_why(engine: Engine) {
         .archive("text", "text.tar.gz", "")
         .archive("cut", "cut.tar.gz", "");
     let write = |file: &str, bytes: &[u8]| {
-        std::fs::write(arena.path().join(file), bytes).unwrap();
+        std::fs::write(scenario.path().join(file), bytes).unwrap();
     };
     let whole = image(&name).for_architecture("s390x").to_tar().unwrap();
     write("foreign.tar", &whole);
@@ -21,10 +21,10 @@ pub(crate) fn an_archive_that_cannot_be_run_says_why(engine: Engine) {
     empty[257..262].copy_from_slice(b"ustar");
     write("empty.tar", &empty);
     write("text.tar.gz", b"this is no archive");
-    write_gzipped(&image(&name), &arena.path().join("cut.tar.gz"));
-    let gzipped = std::fs::read(arena.path().join("cut.tar.gz")).unwrap();
+    write_gzipped(&image(&name), &scenario.path().join("cut.tar.gz"));
+    let gzipped = std::fs::read(scenario.path().join("cut.tar.gz")).unwrap();
     write("cut.tar.gz", &gzipped[..gzipped.len() / 2]);
-    let ran = engine.evaluate(&arena).ends_with(3);
+    let ran = engine.evaluate(&scenario).ends_with(3);
     ran.says(&[
         "foreign: cannot be run",
         "its image is for s390x and this machine is amd64",
@@ -37,12 +37,12 @@ pub(crate) fn an_archive_that_cannot_be_run_says_why(engine: Engine) {
 }
 
 pub(crate) fn an_engine_that_is_not_there_is_told_with_what_to_do(engine: Engine) {
-    let arena = engine
-        .arena("socket = \"unix:///nowhere/engine.sock\"")
+    let scenario = engine
+        .scenario("socket = \"unix:///nowhere/engine.sock\"")
         .case("micro_tiny_objects")
         .archive("team", "team.tar", "");
-    std::fs::write(arena.path().join("team.tar"), []).unwrap();
-    engine.evaluate(&arena).ends_with(1).says(&[
+    std::fs::write(scenario.path().join("team.tar"), []).unwrap();
+    engine.evaluate(&scenario).ends_with(1).says(&[
         engine.kind,
         "running?",
         "`socket` under [backend]",
@@ -50,29 +50,21 @@ pub(crate) fn an_engine_that_is_not_there_is_told_with_what_to_do(engine: Engine
 }
 
 /// The engine's socket is the group's; whoever is not in it learns what to do.
-#[test]
-fn without_the_right_to_use_docker_the_group_is_named() {
-    let _mine = DOCKER.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    if !DOCKER.answers() || !PODMAN_ROOTLESS.answers() {
-        return;
-    }
-    let arena = Arena::new()
+pub(crate) fn without_the_right_to_use_docker_the_group_is_named() {
+    let _mine = DOCKER.lock();
+    let scenario = Scenario::new()
         .backend("kind = \"docker\"")
         .case("micro_tiny_objects")
         .archive("team", "team.tar", "");
-    std::fs::write(arena.path().join("team.tar"), []).unwrap();
+    std::fs::write(scenario.path().join("team.tar"), []).unwrap();
     // The user of rootless Podman is in no group of Docker's.
-    let ran = PODMAN_ROOTLESS.evaluate(&arena).ends_with(1);
+    let ran = PODMAN_ROOTLESS.evaluate(&scenario).ends_with(1);
     ran.says(&["Permission denied", "group `docker`", "usermod -aG docker"]);
 }
 
 /// A disk that is full while an image is loaded is told as such, and the run can go on later.
-#[test]
-fn a_full_disk_is_told_from_a_bad_archive() {
-    let _mine = PODMAN.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    if !PODMAN.answers() {
-        return;
-    }
+pub(crate) fn a_full_disk_is_told_from_a_bad_archive() {
+    let _mine = PODMAN.lock();
     let disk = tempfile::tempdir().unwrap();
     let mount = Command::new("mount")
         .args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"])
@@ -85,19 +77,19 @@ fn a_full_disk_is_told_from_a_bad_archive() {
         disk.path().display()
     );
     std::fs::write(&settings, text).unwrap();
-    let arena = PODMAN
-        .arena("")
+    let scenario = PODMAN
+        .scenario("")
         .case("micro_tiny_objects")
         .archive("team", "team.tar", "");
     let big = shell_image("big:latest").file("/big", 0o644, &vec![7; 30 << 20]);
-    std::fs::write(arena.path().join("team.tar"), big.to_tar().unwrap()).unwrap();
-    let prepared = arena.command();
+    std::fs::write(scenario.path().join("team.tar"), big.to_tar().unwrap()).unwrap();
+    let prepared = scenario.command();
     let ran = PODMAN
-        .command_in(arena.path(), arena::PROGRAM)
+        .command_in(scenario.path(), scenario::PROGRAM)
         .args(prepared.get_args())
         .env("CONTAINERS_STORAGE_CONF", &settings)
         .output();
     let _ = Command::new("umount").arg("-l").arg(disk.path()).status();
-    let ran = Ran::of(ran.unwrap()).ends_with(1);
+    let ran = ProgramOutput::of(ran.unwrap()).ends_with(1);
     ran.says(&["no space left on device", "podman system prune"]);
 }

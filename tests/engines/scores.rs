@@ -5,18 +5,20 @@ use super::*;
 pub(crate) fn an_archive_scores_what_the_official_script_says_and_leaves_nothing(engine: Engine) {
     let name = format!("parity_{}", engine.name);
     // The whole set where it is, else the part of it that the fixtures hold.
-    let (golden, arena) = match oracle::parity_set() {
-        Some(set) => (golden_of(&set), engine.arena("").every_case_of(&set)),
-        None => (golden(), engine.arena("").every_case()),
+    let (golden, scenario) = if PARITY_SET.is_there() {
+        let set = parity_set();
+        (golden_of(&set), engine.scenario("").every_case_of(&set))
+    } else {
+        (golden(), engine.scenario("").every_case())
     };
-    let arena = arena.archive("team", "team.tar.gz", "");
+    let scenario = scenario.archive("team", "team.tar.gz", "");
     // The name inside differs from the file's on purpose.
-    let archive = arena.path().join("team.tar.gz");
+    let archive = scenario.path().join("team.tar.gz");
     write_gzipped(&image(&format!("{name}:v2")), &archive);
-    engine.evaluate(&arena).ends_with(3);
-    compare_with_golden(&golden, &arena.result("team"), "team");
+    engine.evaluate(&scenario).ends_with(3);
+    compare_with_golden(&golden, &scenario.result("team"), "team");
     assert_eq!(engine.left(&name), "");
-    let record = arena.record("team", "micro_tiny_objects");
+    let record = scenario.record("team", "micro_tiny_objects");
     let phases: Vec<&str> = record["interactions"][1]["phases"]
         .as_array()
         .unwrap()
@@ -30,24 +32,24 @@ pub(crate) fn state_lasts_for_a_case_and_no_longer(engine: Engine) {
     let script = "cat $OUTPUTS/state >> $OUTPUTS/seen; echo $CASE >> $OUTPUTS/state; \
                   cat $OUTPUTS/state; stand_in";
     let name = format!("state_{}", engine.name);
-    let arena = engine
-        .arena("")
+    let scenario = engine
+        .scenario("")
         .case("micro_tiny_objects")
         .case_as("micro_tiny_objects", "second")
         .arguments(&["--clicks", "2"])
         .archive("team", "team.tar", &command(script));
     let tar = image(&name).to_tar().unwrap();
-    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
-    engine.evaluate(&arena).ends_with(0);
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    engine.evaluate(&scenario).ends_with(0);
     for case in ["micro_tiny_objects", "second"] {
         for interaction in 1..=3 {
-            let log = arena.result(&format!("team/logs/{case}.{interaction}.log"));
+            let log = scenario.result(&format!("team/logs/{case}.{interaction}.log"));
             let log = std::fs::read_to_string(log).unwrap();
             let lines = log.lines().filter(|line| !line.contains("cat:")).count();
             assert_eq!(lines, interaction, "{case} {interaction}: {log}");
         }
     }
-    assert!(arena.left_behind().is_empty());
+    assert!(scenario.left_behind().is_empty());
 }
 
 pub(crate) fn a_container_sees_its_two_folders_and_no_ground_truth(engine: Engine) {
@@ -58,8 +60,4 @@ pub(crate) fn a_container_sees_its_two_folders_and_no_ground_truth(engine: Engin
     for secret in ["gts", "ground_truth", "config.toml"] {
         assert!(!log.contains(secret), "{secret} can be seen:\n{log}");
     }
-}
-
-fn golden_of(set: &std::path::Path) -> Value {
-    serde_json::from_slice(&std::fs::read(set.join("golden.json")).unwrap()).unwrap()
 }

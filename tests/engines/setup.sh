@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs and starts the engines that tests/engines.rs runs submissions on, on Debian as root:
+# Installs and starts the engines that tests/engines runs submissions on, on Debian as root:
 # Docker, Podman, a user for rootless Podman, the next Debian's Podman in a tree of its own, and
 # Apptainer in another.
 # What is there already stays as it is.

@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use super::*;
 
-/// A service of the engine's, on a socket of the arena's.
+/// A service of the engine's, on a socket of the scenario's.
 struct Service {
     process: Child,
 }
 
 impl Service {
-    fn start(engine: Engine, arena: &Arena, socket: &Path) -> Self {
+    fn start(engine: Engine, scenario: &Scenario, socket: &Path) -> Self {
         std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
-        engine.own(arena);
+        engine.own(scenario);
         let process = engine
             .command("podman")
             .args(["system", "service", "--time=0"])
@@ -44,25 +44,27 @@ impl Drop for Service {
     }
 }
 
-fn evaluates_over(engine: Engine, arena: Arena, socket: &Path, variable: Option<(&str, &str)>) {
+fn evaluates_over(
+    engine: Engine,
+    scenario: Scenario,
+    socket: &Path,
+    variable: Option<(&str, &str)>,
+) {
     let name = format!("socket_{}", engine.name);
-    let arena = arena.archive("team", "team.tar", "");
+    let scenario = scenario.archive("team", "team.tar", "");
     let tar = image(&name).to_tar().unwrap();
-    std::fs::write(arena.path().join("team.tar"), tar).unwrap();
-    let mut service = Service::start(engine, &arena, socket);
-    let prepared = arena.command();
-    let mut command = engine.command_in(arena.path(), arena::PROGRAM);
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    let mut service = Service::start(engine, &scenario, socket);
+    let prepared = scenario.command();
+    let mut command = engine.command_in(scenario.path(), scenario::PROGRAM);
     command.args(prepared.get_args()).envs(variable);
-    Ran::of(command.output().unwrap()).ends_with(0);
+    ProgramOutput::of(command.output().unwrap()).ends_with(0);
     assert!(service.is_running());
     assert_eq!(engine.left(&name), "");
 }
 
 fn in_every_place(engine: Engine) {
-    let _mine = engine.turn.lock().unwrap_or_else(PoisonError::into_inner);
-    if !engine.answers() {
-        return;
-    }
+    let _mine = engine.lock();
     let folder = tempfile::tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(folder.path(), open).unwrap();
@@ -83,7 +85,6 @@ fn in_every_place(engine: Engine) {
     evaluates_over(engine, small(engine, ""), &users, Some(variable));
 }
 
-#[test]
-fn a_service_that_runs_already_is_used_and_left_running() {
+pub(crate) fn a_service_that_runs_already_is_used_and_left_running() {
     in_every_place(PODMAN);
 }

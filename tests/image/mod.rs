@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use segarena_container::image_archive::ImageArchive;
 
-use crate::arena::stand_in;
+use crate::scenario::stand_in;
 
 /// The programs that the tests' scripts use, from this machine.
 const PROGRAMS: [&str; 22] = [

@@ -1,9 +1,10 @@
-//! The Python environments that `tests/python-env.sh` makes.
+//! The Python environments that `tests/tools/python-env.sh` makes.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use segarena_harness::Requirement;
 
 /// The versions of numpy that participants use, old to new.
 const VERSIONS: [&str; 3] = ["1.24", "1.26", "2"];
@@ -47,35 +48,32 @@ pub fn written_cases(folder: &Path) -> Vec<(String, Vec<i64>)> {
     text.lines().map(case).collect()
 }
 
-/// All environments. Where one is missing: none, and a word of what is skipped, or a failure if
-/// `SEGARENA_REQUIRE` asks for `python`.
-pub fn environments(skipped: &str) -> Vec<Environment> {
-    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python");
-    let folder = std::env::var_os("SEGARENA_PYTHON_ENVS").map_or(default, PathBuf::from);
-    let python = |version: &str| folder.join(format!("numpy-{version}/bin/python"));
-    let missing: Vec<_> = VERSIONS
+/// That all environments are there.
+pub static ENVIRONMENTS: Requirement = Requirement::new("python", || {
+    let missing: Vec<_> = environments()
         .into_iter()
-        .filter(|v| !python(v).exists())
+        .filter(|environment| !environment.python.exists())
+        .map(|environment| environment.version)
         .collect();
-    if missing.is_empty() {
-        return VERSIONS
-            .map(|version| Environment {
-                version,
-                python: python(version),
-            })
-            .into();
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(format!(
+            "no Python with numpy {} in {}; tests/tools/python-env.sh makes it",
+            missing.join(", "),
+            folder().display()
+        )),
     }
-    let message = format!(
-        "no Python with numpy {} in {}; tests/python-env.sh makes it",
-        missing.join(", "),
-        folder.display()
-    );
-    let required = std::env::var("SEGARENA_REQUIRE").unwrap_or_default();
-    assert!(
-        !required.split([',', ' ']).any(|word| word == "python"),
-        "{message}"
-    );
-    // Not eprintln: the test harness would keep that to itself.
-    let _ = writeln!(std::io::stderr(), "SKIPPED {skipped}: {message}");
-    Vec::new()
+});
+
+/// All environments.
+pub fn environments() -> [Environment; 3] {
+    VERSIONS.map(|version| Environment {
+        version,
+        python: folder().join(format!("numpy-{version}/bin/python")),
+    })
+}
+
+fn folder() -> PathBuf {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/python");
+    std::env::var_os("SEGARENA_PYTHON_ENVS").map_or(default, PathBuf::from)
 }

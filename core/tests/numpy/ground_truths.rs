@@ -7,9 +7,8 @@ use segarena_core::npz::read_ground_truth;
 
 use super::environments::{environments, written_cases};
 
-#[test]
-fn ground_truths_written_by_numpy_are_read_with_their_labels() {
-    for environment in environments("ground truths written by numpy") {
+pub(crate) fn ground_truths_written_by_numpy_are_read_with_their_labels() {
+    for environment in environments() {
         let folder = tempfile::tempdir().unwrap();
         environment.run("ground_truths.py", folder.path());
         let cases = written_cases(folder.path());

@@ -65,9 +65,8 @@ fn plain_boxes(members: &Value) -> Value {
     plain(&members["boxes"]["items"])
 }
 
-#[test]
-fn first_inputs_hold_the_image_but_not_the_ground_truth_for_every_numpy() {
-    let environments = environments("first model inputs read by numpy");
+pub(crate) fn first_inputs_hold_the_image_but_not_the_ground_truth_for_every_numpy() {
+    let environments = environments();
     for writer in &environments {
         let images = Images::of(writer);
         let inputs = tempfile::tempdir().unwrap();
@@ -122,9 +121,8 @@ fn history() -> ClickHistory {
     history
 }
 
-#[test]
-fn click_inputs_hold_lists_and_letters_for_every_numpy() {
-    let environments = environments("click inputs read by numpy");
+pub(crate) fn click_inputs_hold_lists_and_letters_for_every_numpy() {
+    let environments = environments();
     let previous = Array3::from_shape_fn(SHAPE, |(z, y, x)| u8::from(z + y == x));
     for writer in &environments {
         let images = Images::of(writer);
@@ -184,9 +182,8 @@ fn click_inputs_hold_lists_and_letters_for_every_numpy() {
     }
 }
 
-#[test]
-fn a_label_without_a_click_has_a_real_none_in_clicks_order() {
-    for environment in environments("clicks_order with None read by numpy") {
+pub(crate) fn a_label_without_a_click_has_a_real_none_in_clicks_order() {
+    for environment in environments() {
         let images = Images::of(&environment);
         let inputs = tempfile::tempdir().unwrap();
         let folder = Folder::open(inputs.path()).unwrap();

@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 
 use super::environments::environments;
 
-#[test]
-fn results_are_read_by_every_numpy() {
+pub(crate) fn results_are_read_by_every_numpy() {
     let shape = [2, 3, 4];
     let volume = |seed: u8| {
         Array3::from_shape_fn(shape, |(z, y, x)| {
             seed.wrapping_mul((12 * z + 4 * y + x) as u8)
         })
     };
-    for environment in environments("result files read by numpy") {
+    for environment in environments() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("case.npz");
         let mut writer = ResultWriter::create(&path, shape, 3).unwrap();

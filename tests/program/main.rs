@@ -1,0 +1,23 @@
+//! The program end to end, on nothing but what Rust needs: no engine, no Python, no browser.
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
+mod demo;
+mod documents;
+mod engine_failures;
+mod failures;
+mod fuzz_seeds;
+#[path = "../golden/mod.rs"]
+mod golden;
+mod idle;
+mod init;
+mod parity;
+mod past_runs;
+#[path = "../reproducible/mod.rs"]
+mod reproducible;
+mod resume;
+#[path = "../scenario/mod.rs"]
+mod scenario;
+mod single_files;
+mod telling;
+mod validate;

@@ -1,0 +1,222 @@
+//! Past runs read again: compared with each other, scored again, and told when they can't be read.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::scenario::{ProgramOutput, Scenario, segarena};
+use serde_json::Value;
+
+/// A folder with two runs: `out` of the stand-in on two cases, `other` of one that writes nothing,
+/// on one of them and with fewer clicks.
+fn two_runs() -> Scenario {
+    let scenario = Scenario::new()
+        .case("angio_no_box")
+        .case("micro_tiny_objects")
+        .stand_in("team");
+    scenario.evaluate().ends_with(0);
+    let config = fs::read_to_string(scenario.path().join("config.toml")).unwrap();
+    let silent = config.split("[[submission]]").next().unwrap();
+    let silent = format!("{silent}[[submission]]\nname = \"team\"\ncommand = [\"true\"]\n");
+    fs::write(scenario.path().join("other.toml"), silent).unwrap();
+    let line = "evaluate -c other.toml -o other --case micro_tiny_objects --clicks 4";
+    let words: Vec<&str> = line.split(' ').collect();
+    segarena(scenario.path(), &words).ends_with(3);
+    scenario
+}
+
+fn one_run() -> Scenario {
+    let scenario = Scenario::new()
+        .case("angio_no_box")
+        .case("micro_tiny_objects")
+        .stand_in("team");
+    scenario.evaluate().ends_with(0);
+    scenario
+}
+
+fn rescored(scenario: &Scenario, more: &[&str]) -> ProgramOutput {
+    segarena(scenario.path(), &[&["rescore", "out"], more].concat())
+}
+
+#[test]
+fn two_runs_are_held_beside_each_other_case_by_case() {
+    let scenario = two_runs();
+    let ran = segarena(scenario.path(), &["compare", "out", "other"]).ends_with(0);
+    ran.prints(&[
+        "the protocols differ: clicks is 5 in the first and 4 in the second",
+        "team (out) and team (other): 1 case in both",
+        "the case sets differ: 1 case only in out: angio_no_box.npz",
+        "DSC final",
+        "95 % interval",
+        "sign-flip test",
+    ]);
+    let ran = segarena(scenario.path(), &["compare", "out", "other", "--json"]).ends_with(0);
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let pair = &found["comparisons"][0];
+    assert_eq!(pair["only_first"], serde_json::json!(["angio_no_box.npz"]));
+    let of_score = |name: &str| {
+        let rows = pair["differences"].as_array().unwrap();
+        rows.iter()
+            .find(|row| row["score"] == name)
+            .unwrap()
+            .clone()
+    };
+    let row = of_score("DSC final");
+    let record = scenario.record("team", "micro_tiny_objects");
+    assert_eq!(row["first"], record["interactions"][5]["dsc"]);
+    assert_eq!(row["second"], 0.0);
+    assert_eq!(
+        row["difference"].as_f64().unwrap(),
+        -row["first"].as_f64().unwrap()
+    );
+}
+
+#[test]
+fn a_run_compared_with_itself_differs_in_nothing() {
+    let scenario = one_run();
+    let ran = segarena(scenario.path(), &["compare", "out", "out", "--json"]).ends_with(0);
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(found["remarks"], serde_json::json!([]));
+    for row in found["comparisons"][0]["differences"].as_array().unwrap() {
+        assert_eq!(
+            (&row["difference"], &row["p"]),
+            (&0.0.into(), &1.0.into()),
+            "{row}"
+        );
+    }
+}
+
+#[test]
+fn saved_predictions_give_the_same_scores_and_the_same_table() {
+    let scenario = one_run();
+    rescored(&scenario, &["--output", "again"])
+        .ends_with(0)
+        .prints(&["team: the same scores and the same table, 2 cases"]);
+    let table = |folder: &str| fs::read(scenario.path().join(folder).join("team/team_metrics.csv"));
+    assert_eq!(table("again").unwrap(), table("out").unwrap());
+}
+
+/// Changes a file of the run and gives what scoring again finds.
+#[track_caller]
+fn finds(change: impl Fn(PathBuf), file: &str, words: &[&str]) {
+    let scenario = one_run();
+    change(scenario.path().join(file));
+    rescored(&scenario, &[]).ends_with(3).prints(words);
+}
+
+#[test]
+fn whatever_was_changed_afterwards_is_found() {
+    let appended = |path: PathBuf| {
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.push(b'\n');
+        fs::write(path, bytes).unwrap();
+    };
+    finds(
+        appended,
+        "out/team/angio_no_box.npz",
+        &["angio_no_box.npz: its predictions were changed after they were scored"],
+    );
+    finds(
+        appended,
+        "out/team/team_metrics.csv",
+        &["team_metrics.csv is not what the predictions give"],
+    );
+    finds(
+        appended,
+        "gts/angio_no_box.npz",
+        &["angio_no_box.npz: its image or ground truth is not the file that was evaluated"],
+    );
+    finds(
+        |path| {
+            let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+            record["interactions"][5]["dsc"] = 0.99.into();
+            fs::write(path, record.to_string()).unwrap();
+        },
+        "out/team/micro_tiny_objects.json",
+        &["micro_tiny_objects.npz: interaction 6: the record has DSC 0.990000"],
+    );
+    finds(
+        |path| fs::remove_file(path).unwrap(),
+        "out/team/angio_no_box.npz",
+        &["angio_no_box.npz: cannot be scored again", "No such file"],
+    );
+}
+
+#[test]
+fn a_data_set_that_has_moved_is_named() {
+    let scenario = one_run();
+    for kind in ["imgs", "gts"] {
+        let to = scenario.path().join(format!("moved_{kind}"));
+        fs::rename(scenario.path().join(kind), to).unwrap();
+    }
+    rescored(&scenario, &[])
+        .ends_with(3)
+        .prints(&["cannot be scored again"]);
+    rescored(
+        &scenario,
+        &["--images", "moved_imgs", "--ground-truth", "moved_gts"],
+    )
+    .ends_with(0);
+}
+
+/// Every command that reads a past run says what is wrong with its folder.
+#[track_caller]
+fn is_told(folder: &Path, out: &str, words: &[&str]) {
+    for command in [
+        &["report", out][..],
+        &["rescore", out],
+        &["compare", out, out],
+    ] {
+        segarena(folder, command).ends_with(1).says(words);
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_runs_is_told_with_what_to_do() {
+    let scenario = one_run();
+    let folder = scenario.path();
+    fs::create_dir(folder.join("empty")).unwrap();
+    is_told(folder, "nowhere", &["there is no folder nowhere"]);
+    is_told(folder, "config.toml", &["config.toml"]);
+    is_told(
+        folder,
+        "empty",
+        &[
+            "empty has no run.json",
+            "give the folder that `evaluate` wrote to",
+        ],
+    );
+    let path = folder.join("out/run.json");
+    let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    is_told(
+        folder,
+        "out",
+        &["out/run.json is damaged", "evaluate again"],
+    );
+    fs::write(&path, whole.replacen("\"schema\": 1", "\"schema\": 99", 1)).unwrap();
+    is_told(
+        folder,
+        "out",
+        &["out/run.json has form 99", "use the version that wrote it"],
+    );
+    fs::write(&path, &whole).unwrap();
+    fs::write(folder.join("out/team/angio_no_box.json"), "{").unwrap();
+    is_told(folder, "out", &["angio_no_box.json is damaged"]);
+}
+
+#[test]
+fn a_run_with_the_ground_truth_inside_its_images_is_reported_and_scored_again() {
+    let scenario = Scenario::new().case("micro_tiny_objects").stand_in("team");
+    let image = scenario.path().join("imgs/micro_tiny_objects.npz");
+    let truth = scenario.path().join("gts/micro_tiny_objects.npz");
+    crate::scenario::merge(&image, &truth, &image);
+    fs::remove_dir_all(scenario.path().join("gts")).unwrap();
+    scenario.command();
+    let config = scenario.path().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    fs::write(&config, text.replace("ground_truth = \"gts\"\n", "")).unwrap();
+    segarena(scenario.path(), &["evaluate", "-c", "config.toml"]).ends_with(0);
+    rescored(&scenario, &[]).ends_with(0);
+    let page = fs::read_to_string(scenario.result("report.html")).unwrap();
+    assert!(page.contains("<image "), "the case has a picture");
+}

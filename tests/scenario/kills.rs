@@ -1,0 +1,46 @@
+//! Runs that are killed.
+
+use std::fs;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Scenario;
+
+/// Starts an evaluation and lets it run; what it says goes into the file `said`.
+pub fn start(scenario: &Scenario) -> Child {
+    scenario
+        .command()
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(scenario.path().join("said")).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+/// A number that looks random, the same at each run of the tests.
+fn lot(number: u64) -> u64 {
+    let mixed = (number ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed ^ (mixed >> 29)
+}
+
+/// Starts the run again and again and kills it after a while below `longest`, until it has ended
+/// by itself or been killed `most` times; returns how often it was killed.
+pub fn kill_again_and_again(scenario: &Scenario, longest: u64, most: u64) -> u64 {
+    for round in 0..most {
+        let mut run = start(scenario);
+        let until = Instant::now() + Duration::from_millis(20 + lot(round) % longest);
+        loop {
+            if let Some(status) = run.try_wait().unwrap() {
+                let said = fs::read_to_string(scenario.path().join("said")).unwrap();
+                assert_eq!(status.code(), Some(3), "{said}");
+                return round;
+            }
+            if Instant::now() > until {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        run.kill().unwrap();
+        run.wait().unwrap();
+    }
+    most
+}

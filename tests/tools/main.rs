@@ -1,0 +1,62 @@
+//! What needs a tool that a machine may lack: Python, a browser, a C compiler, the parity set.
+#![allow(clippy::unwrap_used)]
+
+mod browser;
+mod faults;
+#[path = "../golden/mod.rs"]
+mod golden;
+mod labels;
+mod parity;
+mod python;
+mod report;
+#[path = "../reproducible/mod.rs"]
+mod reproducible;
+#[path = "../scenario/mod.rs"]
+mod scenario;
+
+use std::process::ExitCode;
+
+use browser::BROWSER;
+use faults::C_COMPILER;
+use golden::PARITY_SET;
+use python::PYTHON;
+use segarena_harness::{Tests, tests};
+
+fn main() -> ExitCode {
+    Tests::default()
+        .with(
+            &[&PYTHON],
+            tests![
+                parity::the_python_model_scores_what_the_official_script_says,
+                labels::labels_that_are_no_whole_numbers_are_warned_about,
+            ],
+        )
+        .with(
+            &[&PARITY_SET, &PYTHON],
+            tests![parity::the_whole_parity_set_scores_what_the_official_script_says],
+        )
+        .with(
+            &[&PARITY_SET],
+            tests![
+                parity::a_run_of_the_whole_parity_set_killed_at_any_point_ends_with_the_official_results,
+            ],
+        )
+        .with(
+            &[&BROWSER],
+            tests![
+                report::tables_sort_and_filter_and_cases_step_with_mouse_and_keyboard,
+                report::the_page_fits_a_phone_and_a_desk_in_light_dark_and_on_paper,
+                report::one_submission_has_its_own_page,
+                report::a_killed_run_has_a_page_that_says_so,
+                report::fifty_submissions_of_a_hundred_cases_stay_usable,
+            ],
+        )
+        .with(
+            &[&C_COMPILER],
+            tests![
+                faults::a_disk_that_fails_at_any_write_stops_the_run_and_the_next_one_goes_on,
+                faults::a_disk_that_cannot_be_read_is_never_held_against_the_submission,
+            ],
+        )
+        .run()
+}
