@@ -15,6 +15,8 @@ pub enum ExitStatus {
     Usage,
     /// 3: it was done, but some submission or case failed.
     SomeFailed,
+    /// 75 (`EX_TEMPFAIL`): a shard was told to stop, and can be gone on with.
+    GoOnLater,
 }
 
 impl ExitStatus {
@@ -25,6 +27,7 @@ impl ExitStatus {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::SomeFailed => 3,
+            Self::GoOnLater => 75,
         }
     }
 

@@ -86,6 +86,7 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Man(options) => commands::man(&options),
         Command::Score(options) => commands::score(&options),
         Command::Click(options) => commands::click(&registry, &options),
+        Command::Gather(options) => commands::gather(&options),
         Command::Report(options) => commands::report(&options),
         Command::Compare(options) => commands::compare(&options),
         Command::Rescore(options) => commands::rescore(&options),

@@ -245,6 +245,11 @@ pub struct CaseRecord {
     /// The SHA-256 of the file with the predictions, `CASE.npz`, as it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub predictions_sha256: Option<String>,
+    /// What determined its numbers, in short
+    /// ([`Fingerprint::of_case`](crate::run::Fingerprint::of_case)): a run that would give the same
+    /// takes the case for finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }
 
 impl CaseRecord {

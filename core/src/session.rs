@@ -351,6 +351,7 @@ impl Session<'_> {
             zeroed: false,
             jobs: self.jobs,
             predictions_sha256: Some(predictions_sha256),
+            fingerprint: None,
         };
         let allowed = self.protocol.time_limit(self.case.keys.count());
         record.apply_time_limit(allowed, self.protocol.over_time);

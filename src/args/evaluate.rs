@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use segarena_core::run::Shard;
 
 #[derive(Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
@@ -41,8 +42,15 @@ pub(crate) struct EvaluateOptions {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
     /// Discard what an earlier run left in the output folder instead of going on from it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "shard")]
     pub(crate) restart: bool,
+    /// Only this share of all pairs of submission and case, I from 0 to N-1, into the same output
+    /// folder as the others; `gather` puts them together
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// Only check the data set, once for all shards to come
+    #[arg(long, conflicts_with_all = ["shard", "restart"])]
+    pub(crate) prepare: bool,
     #[command(flatten)]
     pub(crate) telling: TellingOptions,
 }
@@ -74,6 +82,10 @@ The official script's line runs as it is:
 
 The same command goes on where an earlier run stopped.
 
+Many machines, one shared folder, any scheduler:
+  segarena evaluate -c segarena.toml --shard 0/40            and 1/40, 2/40 …, anywhere
+  segarena gather results
+
 Events: a line each, an object with `schema` (1), `at` (UTC) and `event`:
   case_checked          case, done, total
   caution               backend, text
@@ -96,7 +108,8 @@ Events: a line each, an object with `schema` (1), `at` (UTC) and `event`:
 A reader skips events and fields that it does not know.
 
 Exit status: 0 all was evaluated; 1 it could not be done, or not to the end;
-2 wrong usage; 3 done, but some submission or case failed.";
+2 wrong usage; 3 done, but some submission or case failed; 75 a shard was told to
+stop (SIGTERM, Ctrl-C) and the same command goes on with it.";
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoOptions {

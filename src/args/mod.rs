@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use crate::doctor::probe::Attempt;
 
 pub(crate) use evaluate::{DemoOptions, EvaluateOptions, TellingOptions};
-pub(crate) use past_runs::{CompareOptions, ReportOptions, RescoreOptions};
+pub(crate) use past_runs::{CompareOptions, GatherOptions, ReportOptions, RescoreOptions};
 pub(crate) use preparations::{
     CompletionsOptions, DoctorOptions, InitOptions, ManOptions, ValidateOptions,
 };
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Init(InitOptions),
     /// Say what runs here, and which limits hold, by trying to break them
     Doctor(DoctorOptions),
+    /// Put together what the shards of a run have left, and say what is missing
+    Gather(GatherOptions),
     /// Make the report of a past run anew
     Report(ReportOptions),
     /// Hold two runs beside each other, case by case

@@ -13,6 +13,19 @@ pub(crate) struct ReportOptions {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+What is missing is told with its reason and the log of its shard. Running it while shards run is
+harmless: they are neither waited for nor disturbed.
+
+Exit status: 0 all is there; 1 nothing could be gathered; 2 wrong usage; 3 something is
+missing, or some submission or case failed.")]
+pub(crate) struct GatherOptions {
+    /// The output folder that the shards share
+    #[arg(value_name = "OUT")]
+    pub(crate) results: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Submissions of one name are held beside each other, else the only ones of both. Differences are
 second less first, over the cases that both have.
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use segarena_core::event::{Event, Observer};
-use segarena_core::run::RunSummary;
+use segarena_core::run::{RunSummary, Shard};
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::report::report_on;
@@ -23,20 +24,64 @@ pub(crate) fn evaluate(
     options: &EvaluateOptions,
 ) -> anyhow::Result<ExitStatus> {
     let plan = Plan::new(registry, options)?;
-    evaluate_plan(plan, &options.telling)
+    match (options.shard, options.prepare) {
+        (Some(shard), _) => evaluate_shard(plan, shard, &options.telling),
+        (None, true) => prepare(plan, &options.telling),
+        (None, false) => evaluate_plan(plan, &options.telling),
+    }
+}
+
+/// Runs one share of the plan. The table and the report are `gather`'s.
+fn evaluate_shard(
+    plan: Plan,
+    shard: Shard,
+    options: &TellingOptions,
+) -> anyhow::Result<ExitStatus> {
+    let output = plan.evaluation.output.clone();
+    start_threads(plan.threads)?;
+    let telling = Telling::begin(options)?;
+    let result = in_runtime(&plan, telling.observer(), ExitStatus::GoOnLater).and_then(
+        |(runtime, cancel)| {
+            let run = plan.evaluation.run_shard(shard, telling.observer(), cancel);
+            Ok(runtime.block_on(run)?)
+        },
+    );
+    telling.end();
+    let result = result?;
+    if result.interrupted {
+        eprintln!("interrupted: the same command goes on where this shard was");
+        return Ok(ExitStatus::GoOnLater);
+    }
+    stdout::print(&format!(
+        "shard {shard} is done; segarena gather {} puts all of them together\n",
+        output.display()
+    ));
+    Ok(match result.has_failure() {
+        true => ExitStatus::SomeFailed,
+        false => ExitStatus::Done,
+    })
+}
+
+/// Checks the data set and keeps what was found for the shards to come.
+fn prepare(plan: Plan, options: &TellingOptions) -> anyhow::Result<ExitStatus> {
+    let telling = Telling::begin(options)?;
+    let result = plan.evaluation.prepare(&*telling.observer());
+    telling.end();
+    let cases = result?.cases().len();
+    stdout::print(&format!("{cases} cases are in order\n"));
+    Ok(ExitStatus::Done)
 }
 
 /// Runs the plan, tells on standard error what happens, and prints what came of it.
 pub(crate) fn evaluate_plan(plan: Plan, options: &TellingOptions) -> anyhow::Result<ExitStatus> {
     let output = plan.evaluation.output.clone();
-    if let Some(threads) = plan.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .context("cannot start the threads for scoring")?;
-    }
+    start_threads(plan.threads)?;
     let telling = Telling::begin(options)?;
-    let result = carry_out(plan, telling.observer());
+    let result =
+        in_runtime(&plan, telling.observer(), ExitStatus::Failed).and_then(|(runtime, cancel)| {
+            let run = plan.evaluation.run(telling.observer(), cancel);
+            Ok(runtime.block_on(run)?)
+        });
     telling.end();
     let result = result?;
     print_end(&result, &output, options);
@@ -57,21 +102,39 @@ fn print_end(result: &RunSummary, output: &Path, options: &TellingOptions) {
     }
 }
 
-fn carry_out(plan: Plan, observer: Arc<dyn Observer>) -> anyhow::Result<RunSummary> {
+fn start_threads(threads: Option<usize>) -> anyhow::Result<()> {
+    let Some(threads) = threads else {
+        return Ok(());
+    };
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build_global()
+        .context("cannot start the threads for scoring")
+}
+
+/// What a run runs in, and what stops it at a signal; a second signal ends the program at once,
+/// with this status.
+fn in_runtime(
+    plan: &Plan,
+    observer: Arc<dyn Observer>,
+    at_once: ExitStatus,
+) -> anyhow::Result<(Runtime, CancellationToken)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(plan.evaluation.jobs + 2)
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(async {
-        let cancel = CancellationToken::new();
-        tokio::spawn(stop_on_signal(cancel.clone(), Arc::clone(&observer)));
-        Ok(plan.evaluation.run(observer, cancel).await?)
-    })
+    let cancel = CancellationToken::new();
+    runtime.spawn(stop_on_signal(cancel.clone(), observer, at_once));
+    Ok((runtime, cancel))
 }
 
 /// The first Ctrl-C (or SIGTERM) stops the run in order, the second at once.
-pub(crate) async fn stop_on_signal(cancel: CancellationToken, observer: Arc<dyn Observer>) {
+pub(crate) async fn stop_on_signal(
+    cancel: CancellationToken,
+    observer: Arc<dyn Observer>,
+    at_once: ExitStatus,
+) {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
@@ -86,7 +149,7 @@ pub(crate) async fn stop_on_signal(cancel: CancellationToken, observer: Arc<dyn 
     observer.notice(&Event::Stopping);
     cancel.cancel();
     next().await;
-    std::process::exit(ExitStatus::Failed.code().into());
+    std::process::exit(at_once.code().into());
 }
 
 fn status_of(summary: &RunSummary) -> ExitStatus {

@@ -77,7 +77,11 @@ pub(crate) fn validate(
 
 async fn carry_out(trial: Trial, telling: &Telling) -> anyhow::Result<Tried> {
     let cancel = CancellationToken::new();
-    tokio::spawn(stop_on_signal(cancel.clone(), telling.observer()));
+    tokio::spawn(stop_on_signal(
+        cancel.clone(),
+        telling.observer(),
+        ExitStatus::Failed,
+    ));
     trial.go(telling.observer(), cancel).await
 }
 

@@ -18,6 +18,7 @@ mod reproducible;
 mod resume;
 #[path = "../scenario/mod.rs"]
 mod scenario;
+mod shards;
 mod single_files;
 mod telling;
 mod validate;

@@ -261,6 +261,8 @@ fn a_journal_cut_short_by_a_crash_loses_its_last_line_only() {
     let journal = scenario.path().join("out/.segarena/s.journal");
     let bytes = fs::read(&journal).unwrap();
     fs::write(&journal, &bytes[..bytes.len() - 40]).unwrap();
+    // The crash that cut the line came before the record, which is written after it.
+    fs::remove_file(scenario.result("s/phantom_perfect.json")).unwrap();
     scenario
         .evaluate()
         .ends_with(3)

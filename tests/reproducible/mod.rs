@@ -61,6 +61,8 @@ fn without_times(json: &[u8]) -> Vec<u8> {
     let mut record: Value = serde_json::from_slice(json).unwrap();
     let object = record.as_object_mut().unwrap();
     object.remove("total_seconds");
+    // The folder that the command runs in is the scenario's own.
+    object.remove("fingerprint");
     for interaction in object["interactions"].as_array_mut().unwrap() {
         let interaction = interaction.as_object_mut().unwrap();
         for key in ["seconds", "phases", "peak_memory"] {

@@ -55,6 +55,35 @@ impl Fingerprint {
     }
 }
 
+impl Fingerprint {
+    /// What determines the numbers of one case, in short: the SHA-256 of all of it that concerns
+    /// this case.
+    pub fn of_case(&self, case: &str) -> String {
+        let own = self.cases.get_key_value(case).into_iter();
+        let one = Self {
+            cases: own
+                .map(|(name, hash)| (name.clone(), hash.clone()))
+                .collect(),
+            ..self.without_cases()
+        };
+        // Nothing in it can fail to be written; an empty text would be no other run's.
+        let text = serde_json::to_vec(&one).unwrap_or_default();
+        hex(&Sha256::digest(&text))
+    }
+
+    /// All of it that is the same for every case.
+    pub(super) fn without_cases(&self) -> Self {
+        Self {
+            cases: BTreeMap::new(),
+            segarena: self.segarena.clone(),
+            protocol: self.protocol.clone(),
+            click_policy: self.click_policy.clone(),
+            backend: self.backend.clone(),
+            submission: self.submission.clone(),
+        }
+    }
+}
+
 /// The options by name, as text.
 fn fields(protocol: &Protocol) -> BTreeMap<String, String> {
     let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(protocol) else {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::fingerprint::hash_file;
+use super::fingerprint::{Fingerprint, hash_file};
 use super::journal::{Journal, JournalError};
 use super::{Evaluation, RunError, SubmissionSummary};
 use crate::backend::{InferenceBackend, Runnable};
@@ -22,6 +22,12 @@ use crate::work::WorkFolder;
 pub(super) struct SubmissionRun {
     pub(super) run_id: String,
     pub(super) evaluation: Arc<Evaluation>,
+    /// The cases to run, in order.
+    pub(super) cases: Arc<[CaseFiles]>,
+    /// What determines the numbers.
+    pub(super) fingerprint: Fingerprint,
+    /// Whether nobody else runs cases of the submission, so that the table is this run's to write.
+    pub(super) owns_table: bool,
     pub(super) runnable: Arc<Runnable>,
     pub(super) files: SubmissionFiles,
     /// The folder for the cases' work folders.
@@ -58,9 +64,8 @@ impl SubmissionRun {
             let record = finished.get(&case.name);
             record.is_some_and(|record| self.has_predictions(case, record))
         };
-        let (kept, waiting): (Vec<_>, Vec<_>) = tokio::task::block_in_place(|| {
-            self.evaluation.cases.iter().cloned().partition(is_whole)
-        });
+        let (kept, waiting): (Vec<_>, Vec<_>) =
+            tokio::task::block_in_place(|| self.cases.iter().cloned().partition(is_whole));
         finished.retain(|name, _| kept.iter().any(|case| case.name == *name));
         let finished_before = finished.len();
         let mean = |score: fn(&CaseRecord) -> f64| {
@@ -209,7 +214,8 @@ impl Shared {
     }
 
     /// Notes a finished case in the journal, then writes its record and the table.
-    fn finish(&self, record: CaseRecord) -> Result<(), RunError> {
+    fn finish(&self, mut record: CaseRecord) -> Result<(), RunError> {
+        record.fingerprint = Some(self.run.fingerprint.of_case(&record.case));
         {
             let mut done = lock(&self.done);
             done.journal.case(&record)?;
@@ -226,6 +232,9 @@ impl Shared {
 
     /// Writes what the journal knows, in case a crash came between it and the files.
     fn write_records(&self) -> Result<(), RunError> {
+        if !self.run.owns_table {
+            return Ok(());
+        }
         for record in self.in_order() {
             self.write_record(&record)?;
         }
@@ -238,6 +247,9 @@ impl Shared {
     }
 
     fn write_table(&self) -> Result<(), RunError> {
+        if !self.run.owns_table {
+            return Ok(());
+        }
         // Holding the lock while writing keeps an older table from replacing a newer one.
         let done = lock(&self.done);
         let records = self.ordered(&done);
@@ -251,7 +263,6 @@ impl Shared {
 
     fn ordered<'d>(&'d self, done: &'d Done) -> impl Iterator<Item = &'d CaseRecord> {
         self.run
-            .evaluation
             .cases
             .iter()
             .filter_map(|case| done.records.get(&case.name))

@@ -1,6 +1,9 @@
 //! A whole run: every submission on every case, with what is needed to go on after a crash.
 
+mod checked;
 mod fingerprint;
+mod finished;
+mod gather;
 mod journal;
 mod lanes;
 mod lock;
@@ -9,15 +12,18 @@ mod past;
 mod record;
 mod rescore;
 mod retry;
+mod shard;
+mod shard_record;
+mod sharded;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{BackendError, BackendErrorKind, InferenceBackend, Runnable, Submission};
-use crate::case::{Case, CaseError, CaseFiles};
+use crate::case::{CaseError, CaseFiles};
 use crate::clicks::ClickPolicy;
 use crate::event::{Event, Observer};
 use crate::protocol::Protocol;
@@ -25,7 +31,10 @@ use crate::record::CaseRecord;
 use crate::results::WriteError;
 use crate::session::SessionError;
 
+pub use checked::{CheckedCase, CheckedCases};
 pub use fingerprint::{Fingerprint, hash_case, hash_file, hex};
+pub use finished::OtherConfiguration;
+pub use gather::{GatherError, Gathered, MissingCase, gather, unfinished_shards};
 pub use journal::JournalError;
 pub use lock::LockError;
 pub use output::OutputFolder;
@@ -33,6 +42,9 @@ pub use past::{PastRun, PastRunError, PastSubmission};
 pub use record::{CaseIdentity, Progress, RunRecord, SubmissionState};
 pub use rescore::{Rescored, rescore_case};
 pub use retry::RetryingBackend;
+pub use shard::{Pair, Shard, shares};
+pub use shard_record::{ShardOwner, ShardRecord, ShardState, Task};
+pub use sharded::ShardTaken;
 
 use journal::Journal;
 use lanes::SubmissionRun;
@@ -129,9 +141,15 @@ pub enum RunError {
     /// Another run uses the output folder.
     #[error(transparent)]
     Lock(#[from] LockError),
+    /// Another process runs the same shard.
+    #[error(transparent)]
+    ShardTaken(#[from] ShardTaken),
     /// The journal can't be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// A case was finished with another configuration.
+    #[error(transparent)]
+    Other(#[from] OtherConfiguration),
     /// A result can't be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -159,10 +177,41 @@ impl Evaluation {
         observer: Arc<dyn Observer>,
         cancel: CancellationToken,
     ) -> Result<RunSummary, RunError> {
-        let hashes = tokio::task::block_in_place(|| check_cases(&self.cases, &*observer))?;
-        let output = OutputFolder::create(&self.output)?;
+        let (output, checked) = tokio::task::block_in_place(|| -> Result<_, RunError> {
+            let output = OutputFolder::at(&self.output);
+            let checked = CheckedCases::check(&self.cases, &output.private(), &*observer)?;
+            Ok((OutputFolder::create(&self.output)?, checked))
+        })?;
         let _lock = OutputLock::take(&self.output, &output.lock())?;
+        sharded::refuse_beside_shards(&output)?;
+        checked.save(&output.private())?;
         output.sweep(&self);
+        let cases = vec![self.cases.clone().into(); self.submissions.len()];
+        let run = self.begin(&checked, output, cases, None, observer, cancel);
+        run.await?.go().await
+    }
+
+    /// Asks the backend whether it is there, and makes the record of what is to come.
+    async fn begin(
+        self,
+        checked: &CheckedCases,
+        output: OutputFolder,
+        cases: Vec<Arc<[CaseFiles]>>,
+        shard: Option<Arc<Mutex<ShardRecord>>>,
+        observer: Arc<dyn Observer>,
+        cancel: CancellationToken,
+    ) -> Result<Run, RunError> {
+        let hashes: BTreeMap<String, String> = checked
+            .cases()
+            .iter()
+            .filter(|case| {
+                cases
+                    .iter()
+                    .flat_map(|own| own.iter())
+                    .any(|own| own.name == case.name)
+            })
+            .map(|case| (case.name.clone(), case.sha256.clone()))
+            .collect();
         let status = self.backend.check().await?;
         let record = self.record(&hashes, &status);
         if let Some(caution) = status.caution {
@@ -175,16 +224,17 @@ impl Evaluation {
             Arc::clone(&self.backend),
             Arc::clone(&observer),
         ));
-        let run = Run {
+        Ok(Run {
             evaluation: Arc::new(self),
+            cases,
             hashes,
             output,
+            shard,
             record,
             backend,
             observer,
             cancel,
-        };
-        run.go().await
+        })
     }
 
     fn record(
@@ -227,29 +277,6 @@ impl Evaluation {
     }
 }
 
-/// Reads every case once, so that what is wrong with the data set is said before anything runs,
-/// and returns the hash of each case's files.
-fn check_cases(
-    cases: &[CaseFiles],
-    observer: &dyn Observer,
-) -> Result<BTreeMap<String, String>, RunError> {
-    let mut hashes = BTreeMap::new();
-    for (before, files) in cases.iter().enumerate() {
-        Case::load(files)?;
-        let hash = hash_case(files).map_err(|source| RunError::Read {
-            case: files.name.clone(),
-            source,
-        })?;
-        hashes.insert(files.name.clone(), hash);
-        observer.notice(&Event::CaseChecked {
-            case: files.name.clone(),
-            done: before + 1,
-            total: cases.len(),
-        });
-    }
-    Ok(hashes)
-}
-
 /// An id that no other run has: random, from the operating system by way of the hasher's keys.
 fn rand_id() -> u64 {
     use std::hash::{BuildHasher, RandomState};
@@ -263,8 +290,12 @@ fn now() -> String {
 /// An evaluation under way.
 struct Run {
     evaluation: Arc<Evaluation>,
+    /// The cases to run of each submission.
+    cases: Vec<Arc<[CaseFiles]>>,
     hashes: BTreeMap<String, String>,
     output: OutputFolder,
+    /// What this shard says of itself, where it is one.
+    shard: Option<Arc<Mutex<ShardRecord>>>,
     record: RunRecord,
     backend: Arc<dyn InferenceBackend>,
     observer: Arc<dyn Observer>,
@@ -283,7 +314,7 @@ impl Run {
                 .map(|s| s.name.clone())
                 .collect(),
             cases: self
-                .evaluation
+                .record
                 .cases
                 .iter()
                 .map(|case| case.name.clone())
@@ -386,12 +417,25 @@ impl Run {
         runnable: &Runnable,
     ) -> Result<SubmissionSummary, RunError> {
         let name = runnable.submission.name.clone();
-        let fingerprint = self.fingerprint(runnable);
-        let journal_path = self.output.journal(&name);
+        let fingerprint = self.fingerprint(index, runnable);
+        let cases = Arc::clone(&self.cases[index]);
+        let files = self.output.submission(&name);
+        let journal_path = self.output.journal_of_run(&self.record.run_id, &name);
         if self.evaluation.restart {
             output::discard(&journal_path)?;
+            finished::discard_records(&files, &cases)?;
         }
-        let (journal, finished) = Journal::open(&journal_path, &fingerprint)?;
+        let (journal, mut finished) = Journal::open(&journal_path, &fingerprint)?;
+        let still_to_find: Vec<CaseFiles> = cases
+            .iter()
+            .filter(|case| !finished.contains_key(&case.name))
+            .cloned()
+            .collect();
+        let found = finished::finished_cases(&files, &still_to_find, &fingerprint);
+        if let Some(other) = found.other {
+            return Err(other.into());
+        }
+        finished.extend(found.records);
         self.set_state(
             index,
             Progress::Running,
@@ -401,8 +445,11 @@ impl Run {
         let run = SubmissionRun {
             run_id: self.record.run_id.clone(),
             evaluation: Arc::clone(&self.evaluation),
+            cases: Arc::clone(&cases),
+            fingerprint,
+            owns_table: self.shard.is_none(),
             runnable: Arc::new(runnable.clone()),
-            files: self.output.submission(&name),
+            files,
             work: self
                 .output
                 .work(&self.evaluation, &self.record.run_id, &name),
@@ -411,7 +458,7 @@ impl Run {
             cancel: self.cancel.clone(),
         };
         let summary = run.go(journal, finished).await?;
-        if summary.records.len() == self.evaluation.cases.len() {
+        if summary.records.len() == cases.len() {
             self.set_state(
                 index,
                 Progress::Done,
@@ -424,14 +471,19 @@ impl Run {
         Ok(summary)
     }
 
-    fn fingerprint(&self, runnable: &Runnable) -> Fingerprint {
+    /// What determines the numbers of a submission's cases.
+    fn fingerprint(&self, index: usize, runnable: &Runnable) -> Fingerprint {
+        let own = self.cases[index].iter().filter_map(|case| {
+            let hash = self.hashes.get(&case.name)?;
+            Some((case.name.clone(), hash.clone()))
+        });
         Fingerprint {
             segarena: self.record.segarena.clone(),
             protocol: self.evaluation.protocol.clone(),
             click_policy: self.record.click_policy.clone(),
             backend: self.record.backend.clone(),
             submission: runnable.fingerprint.clone(),
-            cases: self.hashes.clone(),
+            cases: own.collect(),
         }
     }
 
@@ -448,6 +500,11 @@ impl Run {
     }
 
     fn save_record(&self) -> Result<(), WriteError> {
-        crate::results::write_json(&self.output.run_record(), &self.record)
+        let Some(shard) = &self.shard else {
+            return crate::results::write_json(&self.output.run_record(), &self.record);
+        };
+        let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+        shard.run = Some(self.record.clone());
+        crate::results::write_json(&self.output.shard_record(), &*shard)
     }
 }

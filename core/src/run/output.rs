@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Evaluation, RunRecord};
+use super::{Evaluation, RunRecord, Shard, ShardRecord};
 use crate::backend::PrepareProgress;
 use crate::event::{Event, Observer};
 use crate::results::{SubmissionFiles, WriteError, create_folder, remove_temporaries};
@@ -14,6 +14,8 @@ use segarena_formats::removal::remove_tree;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputFolder {
     path: PathBuf,
+    /// The shard that writes here; none: a run that has the folder for itself.
+    shard: Option<Shard>,
 }
 
 impl OutputFolder {
@@ -24,6 +26,7 @@ impl OutputFolder {
     pub fn at(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
+            shard: None,
         }
     }
 
@@ -37,6 +40,19 @@ impl OutputFolder {
         Ok(folder)
     }
 
+    /// Makes the folder for one of many shards, of which each writes files of its own.
+    ///
+    /// # Errors
+    /// When it can't be made.
+    pub(super) fn create_for_shard(path: &Path, shard: Shard) -> Result<Self, WriteError> {
+        let folder = Self {
+            path: path.to_owned(),
+            shard: Some(shard),
+        };
+        create_folder(&folder.own())?;
+        Ok(folder)
+    }
+
     /// Removes what a run that died left here: temporary files and work folders. Only for the
     /// holder of the lock, who knows that no other run is under way.
     pub(super) fn sweep(&self, evaluation: &Evaluation) {
@@ -47,10 +63,36 @@ impl OutputFolder {
         if !evaluation.keep_work {
             let _ = remove_tree(&self.private().join("work"));
         }
+        self.sweep_work_dir(evaluation);
+    }
+
+    /// Removes what an earlier run of this shard, which is known to have ended, left for work.
+    pub(super) fn sweep_shard(&self, evaluation: &Evaluation, earlier: &ShardRecord) {
+        if evaluation.keep_work {
+            return;
+        }
+        for entry in std::fs::read_dir(self.own())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(WORK.as_bytes()) {
+                let _ = remove_tree(&entry.path());
+            }
+        }
+        if let (Some(folder), Some(run)) = (&evaluation.work_dir, &earlier.run)
+            && is_run_id(&run.run_id)
+        {
+            let _ = remove_tree(&work_of_run(folder, &run.run_id));
+        }
+    }
+
+    fn sweep_work_dir(&self, evaluation: &Evaluation) {
         let earlier = std::fs::read(self.run_record()).unwrap_or_default();
         let earlier = serde_json::from_slice::<RunRecord>(&earlier);
         if let (Some(folder), Ok(earlier)) = (&evaluation.work_dir, earlier)
-            && earlier.run_id.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && is_run_id(&earlier.run_id)
         {
             let _ = remove_tree(&work_of_run(folder, &earlier.run_id));
         }
@@ -80,11 +122,33 @@ impl OutputFolder {
         self.private().join(format!("{name}.journal"))
     }
 
+    /// The journal of one start of this run: a shard has one for each, as two starts of one shard
+    /// by mistake must not write to one file.
+    pub(super) fn journal_of_run(&self, run_id: &str, submission: &str) -> PathBuf {
+        match self.shard {
+            Some(_) => self.own().join(format!("{submission}.{run_id}.journal")),
+            None => self.journal(submission),
+        }
+    }
+
+    /// The shards' folders, with what each says of itself.
+    pub(super) fn shard_records(&self) -> PathBuf {
+        self.private().join("shards")
+    }
+
+    /// What the shard says of itself.
+    pub(super) fn shard_record(&self) -> PathBuf {
+        self.own().join(SHARD_RECORD)
+    }
+
     /// Where a submission's work folders are made. A run's are its own, so that two runs that
     /// share a `work_dir` never meet.
     pub(super) fn work(&self, evaluation: &Evaluation, run_id: &str, submission: &str) -> PathBuf {
         match &evaluation.work_dir {
             Some(folder) => work_of_run(folder, run_id).join(submission),
+            None if self.shard.is_some() => {
+                self.own().join(format!("{WORK}{run_id}")).join(submission)
+            }
             None => self.private().join("work").join(submission),
         }
     }
@@ -103,9 +167,28 @@ impl OutputFolder {
         }
     }
 
-    fn private(&self) -> PathBuf {
+    pub(super) fn private(&self) -> PathBuf {
         self.path.join(Self::PRIVATE)
     }
+
+    /// What nobody else writes to.
+    fn own(&self) -> PathBuf {
+        match self.shard {
+            Some(shard) => self.shard_records().join(shard.file_stem()),
+            None => self.private(),
+        }
+    }
+}
+
+/// The beginning of the names of a shard's work folders.
+const WORK: &str = "work-";
+
+/// What a shard says of itself, in its folder.
+pub(super) const SHARD_RECORD: &str = "shard.json";
+
+/// Whether a text that a file gave may become part of a path.
+fn is_run_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A run's own folder inside a `work_dir` that it may share with others.
