@@ -231,12 +231,34 @@ impl Session<'_> {
                 ending: Ending::Cancelled,
                 ..
             }) => Err(SessionError::Interrupted),
+            Ok(execution) if self.was_stopped_as_well(&execution.ending).await => {
+                Err(SessionError::Interrupted)
+            }
             Ok(execution) => Ok(execution),
             Err(error) if error.kind() == BackendErrorKind::Cancelled => {
                 Err(SessionError::Interrupted)
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether a failure is the end of the whole run and not the submission's: a batch system
+    /// signals every process of a job, and the submission may end before this process hears.
+    async fn was_stopped_as_well(&self, ending: &Ending) -> bool {
+        const TERM: i32 = 15;
+        let was_told = match *ending {
+            Ending::Signalled { signal } => signal == TERM,
+            Ending::Exited { code } => code == 128 + TERM,
+            _ => false,
+        };
+        let failed = !matches!(ending, Ending::Exited { code: 0 });
+        let in_a_job = std::env::var_os("SLURM_JOB_ID").is_some();
+        if !(was_told || failed && in_a_job) {
+            return false;
+        }
+        tokio::time::timeout(HEARING, self.cancel.cancelled())
+            .await
+            .is_ok()
     }
 
     /// Reads the prediction, decides on the outcome, and scores what is now the current
@@ -378,6 +400,9 @@ impl Session<'_> {
             .notice(&event(submission, self.case.name.clone()));
     }
 }
+
+/// How much later than its submission this process may hear that both are to end.
+const HEARING: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// What one interaction hands on to the next.
 struct State {

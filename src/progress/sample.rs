@@ -62,6 +62,7 @@ pub(crate) fn record(case: &str, score: f64, outcomes: Vec<Outcome>) -> CaseReco
         zeroed: false,
         jobs: 1,
         predictions_sha256: None,
+        fingerprint: None,
     };
     record.apply_time_limit(90.0, segarena_core::protocol::OverTime::Warn);
     record

@@ -8,13 +8,19 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::golden::{compare_with_golden, golden};
 use crate::reproducible::results;
-use crate::scenario::{PROGRAM, ProgramOutput, Scenario, segscenario};
+use crate::scenario::{PROGRAM, ProgramOutput, Scenario, segarena};
 
 const SHARDS: usize = 6;
 
 fn shard(scenario: &Scenario, share: &str) -> Command {
-    let mut command = scenario.command();
-    command.args(["--shard", share]);
+    // Other shards may read it at this moment.
+    let config = scenario.path().join("config.toml");
+    if !config.exists() {
+        scenario.command();
+    }
+    let mut command = Command::new(PROGRAM);
+    command.args(["evaluate", "--config", "config.toml", "--shard", share]);
+    command.current_dir(scenario.path());
     command
 }
 
@@ -34,7 +40,7 @@ fn run(scenario: &Scenario, share: &str) -> ProgramOutput {
 }
 
 fn gather(scenario: &Scenario) -> ProgramOutput {
-    segscenario(scenario.path(), &["gather", "out"])
+    segarena(scenario.path(), &["gather", "out"])
 }
 
 /// Waits until `found` gives something.
@@ -103,10 +109,12 @@ fn shards_at_once_give_the_files_of_an_undisturbed_run_and_the_official_numbers(
 #[test]
 fn what_is_missing_is_told_with_its_reason_until_it_is_there() {
     let scenario = noting();
-    gather(&scenario).ends_with(1).says(&["no folder", "out"]);
+    gather(&scenario)
+        .ends_with(1)
+        .says(&["no shard was ever begun in out"]);
     let submission = run(&scenario, "0/4");
     assert!(
-        submission.stdout.contains("segscenario gather"),
+        submission.stdout.contains("segarena gather"),
         "{}",
         submission.stdout
     );
@@ -169,8 +177,11 @@ fn finished_and_not(scenario: &Scenario) -> (Vec<String>, Vec<String>) {
 #[test]
 fn a_submission_that_the_scheduler_ends_with_its_shard_is_no_failed_submission() {
     // A scheduler signals every process of a job, and the submission may be the first to hear.
-    let script = "test -e go || { echo $$ > pid; sleep 300; }; stand_in";
-    let scenario = Scenario::new().case("phantom_perfect").script("s", script);
+    let script = "test -e go || { echo $$ > pid; exec sleep 300; }; stand_in";
+    let scenario = Scenario::new()
+        .case("phantom_perfect")
+        .table("[protocol]\nclicks = 0")
+        .script("s", script);
     let mut first = start(&scenario, "0/1");
     let pid = wait("process", || {
         let text = fs::read_to_string(scenario.path().join("pid")).ok()?;
@@ -217,7 +228,7 @@ fn a_killed_shard_is_known_to_be_dead_and_its_work_is_swept() {
         "{:?}",
         scenario.left_behind()
     );
-    let shard = scenario.result(".segscenario/shards/0-of-2");
+    let shard = scenario.result(".segarena/shards/0-of-2");
     let left = fs::read_dir(shard)
         .unwrap()
         .map(|entry| entry.unwrap().file_name());
@@ -231,8 +242,9 @@ fn a_killed_shard_is_known_to_be_dead_and_its_work_is_swept() {
 fn shards_of_another_configuration_are_refused_and_nothing_is_lost() {
     let scenario = Scenario::new().case("phantom_perfect").stand_in("s");
     run(&scenario, "0/1").ends_with(0);
-    let scenario = scenario.arguments(&["--clicks", "2"]);
-    run(&scenario, "0/1")
+    let mut other = shard(&scenario, "0/1");
+    other.args(["--clicks", "2"]);
+    ProgramOutput::of(other.output().unwrap())
         .ends_with(1)
         .says(&["phantom_perfect.json", "another configuration"]);
     assert_eq!(
@@ -255,10 +267,14 @@ fn the_data_set_is_read_once_and_what_changes_is_read_again() {
     ProgramOutput::of(prepare.output().unwrap())
         .ends_with(0)
         .prints(&["2 cases are in order"]);
-    // A shard reads only its own case: another's, damaged behind the file system's back, is not
-    // looked at.
+    let checked = || {
+        let names = fs::read_dir(scenario.result(".segarena")).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("checked-")).count()
+    };
+    assert_eq!(checked(), 1);
+    // What changes is read again by whichever shard comes.
     let damaged = scenario.path().join("gts/phantom_perfect.npz");
-    let times = fs::metadata(&damaged).unwrap();
     let text = fs::read(&damaged).unwrap();
     fs::write(&damaged, &text[..text.len() / 2]).unwrap();
     let refused: Vec<ProgramOutput> = ["0/2", "1/2"].map(|share| run(&scenario, share)).into();
@@ -266,10 +282,11 @@ fn the_data_set_is_read_once_and_what_changes_is_read_again() {
         ran.ends_with(1).says(&["phantom_perfect"]);
     }
     fs::write(&damaged, &text).unwrap();
-    drop(times);
     for share in ["0/2", "1/2"] {
         run(&scenario, share).ends_with(0);
     }
+    // The file was written again, so it has other times; both shards found the same.
+    assert_eq!(checked(), 2);
     gather(&scenario).ends_with(0);
 }
 

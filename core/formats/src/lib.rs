@@ -7,3 +7,4 @@
 
 pub mod npz;
 pub mod removal;
+pub mod temporary;

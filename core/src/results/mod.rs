@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use segarena_formats::temporary::{is_abandoned, is_temporary, temporary_prefix};
+
 pub use table::{metrics_table, metrics_table_columns};
 
 /// A result that could not be written.
@@ -28,7 +30,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let write = || -> io::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::Builder::new()
-            .prefix(TEMPORARY)
+            .prefix(temporary_prefix())
             .tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
@@ -61,17 +63,21 @@ pub fn write_json(path: &Path, record: &impl Serialize) -> Result<(), WriteError
     write_whole(path, &bytes)
 }
 
-/// The beginning of every temporary name.
-pub(crate) const TEMPORARY: &str = ".segarena-";
-
-/// Removes the temporary files that a run which died left in `folder`, as well as can be.
+/// Removes the temporary files that a run of this machine which died left in `folder`, as well as
+/// can be.
 pub(crate) fn remove_temporaries(folder: &Path) {
+    remove_files(folder, is_abandoned);
+}
+
+/// Removes all temporary files in `folder`, which nobody writes to.
+pub(crate) fn remove_all_temporaries(folder: &Path) {
+    remove_files(folder, is_temporary);
+}
+
+fn remove_files(folder: &Path, is_wanted: fn(&str) -> bool) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let is_temporary = entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(TEMPORARY.as_bytes());
-        if is_temporary && entry.file_type().is_ok_and(|kind| kind.is_file()) {
+        let is_wanted = entry.file_name().to_str().is_some_and(is_wanted);
+        if is_wanted && entry.file_type().is_ok_and(|kind| kind.is_file()) {
             // One that stays is in nobody's way.
             let _ = std::fs::remove_file(entry.path());
         }

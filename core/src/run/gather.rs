@@ -19,7 +19,8 @@ use super::{
 use crate::case::CaseFiles;
 use crate::record::CaseRecord;
 use crate::results::{
-    SubmissionFiles, WriteError, create_folder, metrics_table, write_json, write_whole,
+    SubmissionFiles, WriteError, create_folder, metrics_table, remove_all_temporaries, write_json,
+    write_whole,
 };
 
 /// What was found of a run in shards.
@@ -107,6 +108,12 @@ pub fn gather(output: &Path) -> Result<Gathered, GatherError> {
         });
     }
     write_json(&folder.run_record(), &shards.run_record(&missing))?;
+    let is_still = |record: &ShardRecord| record.state != ShardState::Running;
+    if missing.is_empty() && shards.records.iter().all(is_still) {
+        for name in &shards.task.submissions {
+            remove_all_temporaries(folder.submission(name).folder());
+        }
+    }
     Ok(Gathered {
         summary: RunSummary {
             submissions: summaries,

@@ -68,6 +68,9 @@ impl OutputFolder {
 
     /// Removes what an earlier run of this shard, which is known to have ended, left for work.
     pub(super) fn sweep_shard(&self, evaluation: &Evaluation, earlier: &ShardRecord) {
+        for submission in &evaluation.submissions {
+            remove_temporaries(self.submission(&submission.name).folder());
+        }
         if evaluation.keep_work {
             return;
         }

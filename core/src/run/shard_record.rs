@@ -10,6 +10,7 @@ use super::fingerprint::Fingerprint;
 use super::now;
 use super::record::RunRecord;
 use super::shard::Shard;
+use segarena_formats::temporary::host_name;
 
 /// The record of one shard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -117,14 +118,6 @@ impl ShardOwner {
             _ => Life::Unknown,
         }
     }
-}
-
-/// The name of this machine.
-pub(crate) fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
 }
 
 fn boot() -> String {

@@ -30,7 +30,7 @@ impl NpzFile {
                 .parent()
                 .filter(|folder| !folder.as_os_str().is_empty());
             let temporary = tempfile::Builder::new()
-                .prefix(".segarena-")
+                .prefix(crate::temporary::temporary_prefix())
                 .tempfile_in(folder.unwrap_or(Path::new(".")))?;
             let writer = NpzWriter::new(BufWriter::new(temporary.reopen()?));
             Ok((temporary, writer))

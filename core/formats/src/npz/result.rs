@@ -42,7 +42,7 @@ impl ResultWriter {
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
         let file = tempfile::Builder::new()
-            .prefix(".segarena-")
+            .prefix(crate::temporary::temporary_prefix())
             .suffix(".part")
             .permissions(Permissions::from_mode(0o644))
             .tempfile_in(folder.unwrap_or(Path::new(".")))
