@@ -18,6 +18,7 @@ pub(crate) struct ConfigFile {
     pub(crate) protocol: ProtocolTable,
     pub(crate) run: RunTable,
     pub(crate) backend: Option<BackendTable>,
+    pub(crate) slurm: Option<SlurmTable>,
     pub(crate) submission: Vec<SubmissionTable>,
 }
 
@@ -34,7 +35,7 @@ pub(crate) struct CasesTable {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct OutputTable {
     pub(crate) dir: Option<Spanned<PathBuf>>,
-    pub(crate) work_dir: Option<Spanned<PathBuf>>,
+    pub(crate) work_dir: Option<Spanned<String>>,
     pub(crate) keep_work: bool,
 }
 
@@ -59,6 +60,16 @@ pub(crate) struct RunTable {
     pub(crate) submissions: Option<Spanned<PathBuf>>,
     pub(crate) jobs: Option<Spanned<usize>>,
     pub(crate) threads: Option<Spanned<usize>>,
+}
+
+/// `[slurm]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SlurmTable {
+    pub(crate) tasks: Option<Spanned<usize>>,
+    pub(crate) at_once: Option<Spanned<usize>>,
+    pub(crate) lines: Vec<Spanned<String>>,
+    pub(crate) before: Vec<String>,
 }
 
 /// `[backend]`, of which only the kind is looked at here: the rest is the backend's own.

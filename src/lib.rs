@@ -22,6 +22,7 @@ mod baseline;
 mod commands;
 mod config;
 mod doctor;
+mod environment;
 mod events;
 mod exit;
 mod init;
@@ -31,6 +32,7 @@ mod progress;
 mod registry;
 mod report;
 mod scores;
+mod slurm;
 mod statistics;
 mod stdout;
 mod submissions;
@@ -86,6 +88,7 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Man(options) => commands::man(&options),
         Command::Score(options) => commands::score(&options),
         Command::Click(options) => commands::click(&registry, &options),
+        Command::Slurm(options) => commands::slurm(&registry, &options),
         Command::Gather(options) => commands::gather(&options),
         Command::Report(options) => commands::report(&options),
         Command::Compare(options) => commands::compare(&options),

@@ -14,6 +14,7 @@ use toml::Spanned;
 
 use crate::args::EvaluateOptions;
 use crate::config::{ConfigError, LoadedConfig, Place, ProtocolTable};
+use crate::environment::expand;
 use crate::registry::{BackendSection, PolicyOptions, Registry};
 use crate::submissions::{self, Found};
 
@@ -22,6 +23,16 @@ pub(crate) struct Plan {
     pub(crate) evaluation: Evaluation,
     /// Threads for clicks and scores; none: as many as there are cores.
     pub(crate) threads: Option<usize>,
+    /// Where work folders are to be made, before the environment has been looked at.
+    work_dir: Option<WorkDir>,
+}
+
+/// A folder as the configuration gives it.
+struct WorkDir {
+    given: String,
+    /// What it is relative to.
+    base: PathBuf,
+    place: Place,
 }
 
 /// A value and where it was given.
@@ -44,6 +55,20 @@ impl Plan {
             config: config.as_ref(),
         };
         planner.plan()
+    }
+
+    /// The plan with the environment of this machine in it, which may be another than the one it
+    /// is only submitted from.
+    pub(crate) fn on_this_machine(mut self) -> Result<Self, ConfigError> {
+        if let Some(folder) = &self.work_dir {
+            let expanded = expand(&folder.given, |name| std::env::var(name).ok());
+            let expanded = expanded.map_err(|message| ConfigError::Value {
+                place: folder.place.clone(),
+                message,
+            })?;
+            self.evaluation.work_dir = Some(folder.base.join(expanded));
+        }
+        Ok(self)
     }
 }
 
@@ -78,7 +103,7 @@ impl Planner<'_> {
             backend,
             policy,
             output,
-            work_dir: self.work_dir(),
+            work_dir: None,
             keep_work: self
                 .config
                 .is_some_and(|config| config.file.output.keep_work),
@@ -88,6 +113,7 @@ impl Planner<'_> {
         Ok(Plan {
             evaluation,
             threads,
+            work_dir: self.work_dir(),
         })
     }
 
@@ -211,10 +237,14 @@ impl Planner<'_> {
         }
     }
 
-    fn work_dir(&self) -> Option<PathBuf> {
+    fn work_dir(&self) -> Option<WorkDir> {
         let config = self.config?;
         let folder = config.file.output.work_dir.as_ref()?;
-        Some(config.resolve(folder.get_ref()))
+        Some(WorkDir {
+            given: folder.get_ref().clone(),
+            base: config.resolve(Path::new("")),
+            place: config.place("output.work_dir", folder),
+        })
     }
 
     /// The submissions of the folder that a flag names, else of the file, else of the folder that

@@ -112,6 +112,22 @@ Exit status: 0 all was evaluated; 1 it could not be done, or not to the end;
 stop (SIGTERM, Ctrl-C) and the same command goes on with it.";
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Three jobs are submitted: one checks the data set, an array does the shards, one gathers when all of
+them have ended. [slurm] in the configuration says how many shards there are and what sbatch is told.
+The same command again submits only the shards that have something left to do.
+
+Exit status: 0 submitted, or nothing is missing; 1 it could not be done; 2 wrong usage.")]
+pub(crate) struct SlurmOptions {
+    /// The configuration, with a table [slurm]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Write the scripts into `slurm/` of the output folder and submit nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DemoOptions {
     /// The folder for the data set and the results
     #[arg(short, long, value_name = "DIR", default_value = "segarena-demo")]

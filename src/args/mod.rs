@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 
 use crate::doctor::probe::Attempt;
 
-pub(crate) use evaluate::{DemoOptions, EvaluateOptions, TellingOptions};
+pub(crate) use evaluate::{DemoOptions, EvaluateOptions, SlurmOptions, TellingOptions};
 pub(crate) use past_runs::{CompareOptions, GatherOptions, ReportOptions, RescoreOptions};
 pub(crate) use preparations::{
     CompletionsOptions, DoctorOptions, InitOptions, ManOptions, ValidateOptions,
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Init(InitOptions),
     /// Say what runs here, and which limits hold, by trying to break them
     Doctor(DoctorOptions),
+    /// Evaluate on a Slurm cluster: check the data set, a shard per task, gather
+    Slurm(SlurmOptions),
     /// Put together what the shards of a run have left, and say what is missing
     Gather(GatherOptions),
     /// Make the report of a past run anew

@@ -24,10 +24,13 @@ pub(crate) fn evaluate(
     options: &EvaluateOptions,
 ) -> anyhow::Result<ExitStatus> {
     let plan = Plan::new(registry, options)?;
-    match (options.shard, options.prepare) {
-        (Some(shard), _) => evaluate_shard(plan, shard, &options.telling),
-        (None, true) => prepare(plan, &options.telling),
-        (None, false) => evaluate_plan(plan, &options.telling),
+    if options.prepare {
+        return prepare(plan, &options.telling);
+    }
+    let plan = plan.on_this_machine()?;
+    match options.shard {
+        Some(shard) => evaluate_shard(plan, shard, &options.telling),
+        None => evaluate_plan(plan, &options.telling),
     }
 }
 

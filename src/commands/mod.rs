@@ -11,6 +11,7 @@ mod init;
 mod report;
 mod rescore;
 mod score;
+mod slurm;
 mod validate;
 
 pub(crate) use click::click;
@@ -24,4 +25,5 @@ pub(crate) use init::init;
 pub(crate) use report::report;
 pub(crate) use rescore::rescore;
 pub(crate) use score::score;
+pub(crate) use slurm::slurm;
 pub(crate) use validate::validate;

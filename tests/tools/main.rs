@@ -13,6 +13,7 @@ mod report;
 mod reproducible;
 #[path = "../scenario/mod.rs"]
 mod scenario;
+mod slurm;
 
 use std::process::ExitCode;
 
@@ -21,6 +22,7 @@ use faults::C_COMPILER;
 use golden::PARITY_SET;
 use python::PYTHON;
 use segarena_harness::{Tests, tests};
+use slurm::SLURM;
 
 fn main() -> ExitCode {
     Tests::default()
@@ -56,6 +58,13 @@ fn main() -> ExitCode {
             tests![
                 faults::a_disk_that_fails_at_any_write_stops_the_run_and_the_next_one_goes_on,
                 faults::a_disk_that_cannot_be_read_is_never_held_against_the_submission,
+            ],
+        )
+        .with(
+            &[&SLURM],
+            tests![
+                slurm::an_evaluation_disturbed_in_every_way_ends_with_the_files_of_an_undisturbed_one,
+                slurm::a_data_set_that_is_not_in_order_stops_all_before_a_shard_begins,
             ],
         )
         .run()

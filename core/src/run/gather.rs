@@ -127,7 +127,7 @@ pub fn gather(output: &Path) -> Result<Gathered, GatherError> {
 /// The pairs that have no result yet, as the numbers of the shards that would run them; none where
 /// the data set has changed since it was checked, or was never. What `submissions` are made of
 /// can't be told before they are prepared, and is taken to be what it was.
-pub fn unfinished_shards(
+pub(super) fn unfinished_shards(
     output: &Path,
     submissions: &[String],
     cases: &[CaseFiles],

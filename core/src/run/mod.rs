@@ -34,7 +34,7 @@ use crate::session::SessionError;
 pub use checked::{CheckedCase, CheckedCases};
 pub use fingerprint::{Fingerprint, hash_case, hash_file, hex};
 pub use finished::OtherConfiguration;
-pub use gather::{GatherError, Gathered, MissingCase, gather, unfinished_shards};
+pub use gather::{GatherError, Gathered, MissingCase, gather};
 pub use journal::JournalError;
 pub use lock::LockError;
 pub use output::OutputFolder;

@@ -4,6 +4,7 @@
 //! by name, in its folder, or one pair's own and whole: two shards never have a pair in common,
 //! and two starts of one shard write the same.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -77,6 +78,19 @@ impl Evaluation {
         let checked = CheckedCases::check(&self.cases, &folder, observer)?;
         checked.save(&folder)?;
         Ok(checked)
+    }
+
+    /// Which of so many shards have a pair that is not finished, by the records that are there; none
+    /// where the data set was not checked yet or has changed since, so that it can't be told.
+    pub fn unfinished_shards(&self, count: usize) -> Option<BTreeSet<usize>> {
+        let task = self.task(String::new());
+        super::gather::unfinished_shards(
+            &self.output,
+            &task.submissions,
+            &self.cases,
+            &task.fingerprint,
+            count,
+        )
     }
 
     /// Notes that this process runs the shard, unless another is known to.
