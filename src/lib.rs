@@ -26,6 +26,7 @@ mod environment;
 mod events;
 mod exit;
 mod init;
+mod new;
 mod phantom;
 mod plan;
 mod progress;
@@ -83,6 +84,7 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Evaluate(options) => commands::evaluate(&registry, &options),
         Command::Demo(options) => commands::demo(&registry, &options),
         Command::Validate(options) => commands::validate(&registry, &options),
+        Command::New(options) => commands::new(&options),
         Command::Init(options) => commands::init(&registry, &options),
         Command::Completions(options) => commands::completions(&options),
         Command::Man(options) => commands::man(&options),

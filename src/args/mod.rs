@@ -14,7 +14,7 @@ use crate::doctor::probe::Attempt;
 pub(crate) use evaluate::{DemoOptions, EvaluateOptions, SlurmOptions, TellingOptions};
 pub(crate) use past_runs::{CompareOptions, GatherOptions, ReportOptions, RescoreOptions};
 pub(crate) use preparations::{
-    CompletionsOptions, DoctorOptions, InitOptions, ManOptions, ValidateOptions,
+    CompletionsOptions, DoctorOptions, InitOptions, ManOptions, NewOptions, ValidateOptions,
 };
 pub(crate) use single_files::{ClickOptions, ScoreOptions};
 
@@ -30,6 +30,7 @@ pub(crate) struct Arguments {
 const AFTER: &str = "\
 First steps:
   segarena demo                     see it work; needs nothing
+  segarena new my-model             write a submission that works
   segarena validate team.tar.gz     try a submission before it is sent in
   segarena init                     write a configuration for this folder
   segarena evaluate -c segarena.toml
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Demo(DemoOptions),
     /// Try one submission on a small built-in case and say what to do about what fails
     Validate(ValidateOptions),
+    /// Write a submission that works, to begin from
+    New(NewOptions),
     /// Write a configuration for what is in a folder
     Init(InitOptions),
     /// Say what runs here, and which limits hold, by trying to break them

@@ -109,3 +109,14 @@ pub(crate) struct ManOptions {
     #[arg(short, long, value_name = "DIR", conflicts_with = "command")]
     pub(crate) output: Option<PathBuf>,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  segarena new my-model
+  segarena validate my-model        it works already")]
+pub(crate) struct NewOptions {
+    /// The folder to write it into; its name becomes the submission's
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+}

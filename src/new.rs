@@ -1,0 +1,81 @@
+//! A submission that works, to begin from.
+
+use std::path::Path;
+
+use anyhow::Context;
+use segarena_core::results::write_whole;
+
+use crate::submissions::check_name;
+
+/// The files, by their names in the folder.
+const INTERACTIVE: [(&str, &str); 5] = [
+    (
+        "predict.py",
+        include_str!("../templates/new/interactive/predict.py"),
+    ),
+    ("predict.sh", include_str!("../templates/new/predict.sh")),
+    ("Dockerfile", include_str!("../templates/new/Dockerfile")),
+    (
+        "segarena.toml",
+        include_str!("../templates/new/segarena.toml"),
+    ),
+    (
+        "README.md",
+        include_str!("../templates/new/interactive/README.md"),
+    ),
+];
+
+/// Writes the submission into a folder, which is made. Returns its name and the files' names.
+///
+/// # Errors
+/// When one of the files is there already, or can't be written; nothing is written in the first
+/// case.
+pub(crate) fn write(folder: &Path) -> anyhow::Result<(String, Vec<&'static str>)> {
+    let there: Vec<&str> = INTERACTIVE
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| folder.join(name).symlink_metadata().is_ok())
+        .collect();
+    if !there.is_empty() {
+        anyhow::bail!(
+            "{} has {} already, and nothing was written (name a new folder)",
+            folder.display(),
+            there.join(", ")
+        );
+    }
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let name = name_of(folder);
+    for (file, text) in INTERACTIVE {
+        write_whole(&folder.join(file), text.replace("TEAM", &name).as_bytes())?;
+    }
+    Ok((name, INTERACTIVE.map(|(file, _)| file).to_vec()))
+}
+
+/// The folder's name as that of a submission and of an image: small letters, digits and dashes.
+fn name_of(folder: &Path) -> String {
+    let path = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name
+        .to_lowercase()
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    let name = name.trim_matches('-');
+    match check_name(name) {
+        Ok(()) => name.to_owned(),
+        Err(_) => "team".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_names_its_submission_as_an_image_can_be_named() {
+        let of = |name: &str| name_of(Path::new(name));
+        assert_eq!(of("/somewhere/My Model_v2"), "my-model-v2");
+        assert_eq!(of("/somewhere/__"), "team");
+    }
+}
