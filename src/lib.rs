@@ -31,6 +31,7 @@ mod phantom;
 mod plan;
 mod progress;
 mod registry;
+mod replay;
 mod report;
 mod scores;
 mod slurm;
@@ -92,6 +93,7 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Click(options) => commands::click(&registry, &options),
         Command::Slurm(options) => commands::slurm(&registry, &options),
         Command::Gather(options) => commands::gather(&options),
+        Command::Replay(options) => commands::replay(&options),
         Command::Report(options) => commands::report(&options),
         Command::Compare(options) => commands::compare(&options),
         Command::Rescore(options) => commands::rescore(&options),

@@ -12,7 +12,9 @@ use clap::{Parser, Subcommand};
 use crate::doctor::probe::Attempt;
 
 pub(crate) use evaluate::{DemoOptions, EvaluateOptions, SlurmOptions, TellingOptions};
-pub(crate) use past_runs::{CompareOptions, GatherOptions, ReportOptions, RescoreOptions};
+pub(crate) use past_runs::{
+    CompareOptions, GatherOptions, ReplayOptions, ReportOptions, RescoreOptions,
+};
 pub(crate) use preparations::{
     CompletionsOptions, DoctorOptions, InitOptions, ManOptions, NewOptions, ValidateOptions,
 };
@@ -62,6 +64,8 @@ pub(crate) enum Command {
     Compare(CompareOptions),
     /// Score the saved predictions of a past run again; finds what was changed
     Rescore(RescoreOptions),
+    /// Make the folders of one interaction of a past run again, and run it by hand
+    Replay(ReplayOptions),
     /// Score one prediction: DSC and NSD
     Score(ScoreOptions),
     /// Place the next click of each label

@@ -61,3 +61,39 @@ pub(crate) struct RescoreOptions {
     #[arg(short, long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
 }
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  segarena replay results team case_7 3            makes the folders and prints the command
+  segarena replay results team case_7 3 --run      and runs it in this terminal: a debugger's prompt
+                                                   works
+
+Exit status: 0 done, and what was run ended well; 1 it could not be done; 2 wrong usage; 3 what was
+run did not end well.")]
+pub(crate) struct ReplayOptions {
+    /// The output folder of an evaluation
+    #[arg(value_name = "OUT")]
+    pub(crate) results: PathBuf,
+    /// The submission
+    #[arg(value_name = "TEAM")]
+    pub(crate) team: String,
+    /// The case, with or without `.npz`
+    #[arg(value_name = "CASE")]
+    pub(crate) case: String,
+    /// The interaction, from 1
+    #[arg(value_name = "N")]
+    pub(crate) interaction: usize,
+    /// The configuration that the submission ran with [default: segarena.toml, where there is one]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Run the command, attached to this terminal
+    #[arg(long)]
+    pub(crate) run: bool,
+    /// Where the cases are now [default: where they were]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) images: Option<PathBuf>,
+    /// The folder to make; what is in it is removed [default: OUT/TEAM/replay/CASE.N]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+}

@@ -17,6 +17,7 @@ mod image;
 mod leftovers;
 mod limits;
 mod messages;
+mod new;
 #[path = "../scenario/mod.rs"]
 mod scenario;
 mod scores;
@@ -97,6 +98,7 @@ fn main() -> ExitCode {
             &[DOCKER.requirement],
             tests![
                 crashes::a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing,
+                new::a_new_submission_builds_and_runs_as_an_image,
                 validate::an_archive_is_loaded_described_run_and_removed,
             ],
         )

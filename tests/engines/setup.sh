@@ -27,6 +27,11 @@ if ! docker info >/dev/null 2>&1; then
 fi
 docker info --format 'Docker {{.ServerVersion}}'
 
+# The base that an image of a new submission is built on.
+docker image inspect segarena-test-python >/dev/null 2>&1 ||
+  mmdebstrap --quiet --variant=minbase --include=python3-numpy bookworm - \
+    http://deb.debian.org/debian | docker import - segarena-test-python:latest
+
 id segarena-test >/dev/null 2>&1 || useradd --create-home segarena-test
 grep -q '^segarena-test:' /etc/subuid || usermod --add-subuids 200000-265535 --add-subgids 200000-265535 segarena-test
 podman --version

@@ -13,6 +13,7 @@ mod idle;
 mod init;
 mod parity;
 mod past_runs;
+mod replay;
 #[path = "../reproducible/mod.rs"]
 mod reproducible;
 mod resume;

@@ -6,6 +6,7 @@ mod faults;
 #[path = "../golden/mod.rs"]
 mod golden;
 mod labels;
+mod new;
 mod parity;
 mod python;
 mod report;
@@ -31,6 +32,10 @@ fn main() -> ExitCode {
             tests![
                 parity::the_python_model_scores_what_the_official_script_says,
                 labels::labels_that_are_no_whole_numbers_are_warned_about,
+                new::a_new_submission_is_valid_and_runs_as_it_is_written,
+                new::a_new_submission_stays_as_it_is_when_it_is_there_already,
+                new::a_new_submission_answers_warm_what_it_answers_cold,
+                new::a_new_submission_passes_over_files_that_are_no_cases,
             ],
         )
         .with(

@@ -1,0 +1,138 @@
+//! `segarena replay`: an interaction of a past run, made again and run by hand.
+
+use std::fs;
+
+use segarena_core::npz::{NpzMembers, read_saved_segs};
+
+use crate::scenario::{ProgramOutput, Scenario, segarena};
+
+/// A run whose last interaction's folders are kept.
+fn kept() -> Scenario {
+    let scenario = Scenario::new()
+        .case("angio_no_box")
+        .case("micro_tiny_objects")
+        .stand_in("team");
+    scenario.command();
+    let config = scenario.path().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("dir = \"out\"", "dir = \"out\"\nkeep_work = true");
+    fs::write(config, text).unwrap();
+    segarena(scenario.path(), &["evaluate", "-c", "config.toml"]).ends_with(0);
+    scenario
+}
+
+fn replay(scenario: &Scenario, arguments: &[&str]) -> ProgramOutput {
+    segarena(scenario.path(), &[&["replay", "out"], arguments].concat())
+}
+
+#[test]
+fn the_model_input_of_an_interaction_is_made_again_byte_for_byte() {
+    let scenario = kept();
+    for case in ["angio_no_box", "micro_tiny_objects"] {
+        replay(&scenario, &["team", case, "6"])
+            .ends_with(0)
+            .prints(&["outputs", "the prediction before", "--config"]);
+        let read = |folder: &str| {
+            let path = scenario.result(folder).join(format!("inputs/{case}.npz"));
+            fs::read(path).unwrap()
+        };
+        let given = read(&format!(".segarena/work/team/{case}"));
+        assert!(given == read(&format!("team/replay/{case}.6")), "{case}");
+    }
+}
+
+#[test]
+fn an_interaction_run_again_predicts_what_it_predicted() {
+    let scenario = kept();
+    for index in 1..=6 {
+        replay(
+            &scenario,
+            &[
+                "team",
+                "micro_tiny_objects.npz",
+                &index.to_string(),
+                "-c",
+                "config.toml",
+                "--run",
+            ],
+        )
+        .ends_with(0)
+        .prints(&["INPUTS=", "stand_in"]);
+        let written = format!("team/replay/micro_tiny_objects.{index}/outputs");
+        let written = scenario.result(&written).join("micro_tiny_objects.npz");
+        let written = NpzMembers::open(&written)
+            .unwrap()
+            .byte_volume("segs")
+            .unwrap();
+        let saved = scenario.result("team/micro_tiny_objects.npz");
+        let saved = read_saved_segs(&saved)
+            .unwrap()
+            .nth(index - 1)
+            .unwrap()
+            .unwrap();
+        assert_eq!(written, saved, "interaction {index}");
+    }
+}
+
+#[test]
+fn a_first_interaction_finds_empty_outputs() {
+    let scenario = kept();
+    for (case, first) in [("angio_no_box", "2"), ("micro_tiny_objects", "1")] {
+        replay(&scenario, &["team", case, first])
+            .ends_with(0)
+            .prints(&["(empty;"]);
+        let folder = scenario.result(&format!("team/replay/{case}.{first}"));
+        assert_eq!(fs::read_dir(folder.join("outputs")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(folder.join("inputs")).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn what_can_not_be_replayed_is_said_with_what_there_is() {
+    let scenario = kept();
+    let refused = |arguments: &[&str], words: &[&str]| {
+        replay(&scenario, arguments).ends_with(1).says(words);
+    };
+    refused(
+        &["nobody", "angio_no_box", "2"],
+        &["no submission `nobody`", "team"],
+    );
+    refused(
+        &["team", "nothing", "2"],
+        &["no finished case nothing.npz", "angio_no_box.npz"],
+    );
+    refused(&["team", "angio_no_box", "7"], &["interactions 1 to 6"]);
+    refused(
+        &["team", "angio_no_box", "1"],
+        &["was skipped", "the first that ran is 2"],
+    );
+    refused(&["team", "angio_no_box", "2", "--run"], &["--config"]);
+    // A folder of somebody's is not taken for one of replay's own.
+    fs::write(scenario.path().join("imgs/precious"), b"").unwrap();
+    refused(
+        &["team", "angio_no_box", "2", "-o", "imgs"],
+        &["holds other files"],
+    );
+    assert!(scenario.path().join("imgs/precious").exists());
+}
+
+#[test]
+fn a_submission_that_fails_again_is_told_by_the_exit_status() {
+    let scenario = Scenario::new()
+        .case("micro_tiny_objects")
+        .arguments(&["--clicks", "1"])
+        .script("team", "echo seen; exit 7");
+    scenario.evaluate().ends_with(3);
+    let line = [
+        "team",
+        "micro_tiny_objects",
+        "2",
+        "-c",
+        "config.toml",
+        "--run",
+    ];
+    replay(&scenario, &line)
+        .ends_with(3)
+        .prints(&["seen", "(empty;"])
+        .says(&["exit status: 7"]);
+}
