@@ -33,7 +33,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitStatus> {
     })?;
     let files = case_files(&run, &record.case);
     let folder = match &options.output {
-        Some(folder) => folder.clone(),
+        Some(folder) => ours(folder)?.to_owned(),
         None => {
             past.files
                 .folder()
