@@ -100,7 +100,12 @@ fn written(file: &Path) -> String {
 
 /// Whether a process is there and no zombie: these have no command line.
 fn is_alive(pid: &str) -> bool {
-    fs::read(Path::new("/proc").join(pid).join("cmdline")).is_ok_and(|line| !line.is_empty())
+    // Not by its arguments, of which a process has none while it goes to another program.
+    let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
+    stat.is_ok_and(|stat| {
+        let state = stat.rsplit_once(") ").unwrap().1;
+        !state.starts_with(['Z', 'X'])
+    })
 }
 
 #[track_caller]

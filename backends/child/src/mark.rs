@@ -1,9 +1,11 @@
 //! The mark that every process of an interaction carries in its environment: whose it is, and
 //! whether that run is still alive.
 
-use std::ffi::OsStr;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use procfs::process::Process;
 
@@ -31,7 +33,7 @@ impl Mark {
 
     /// The mark that a process carries, if it carries one and we may see it.
     pub(crate) fn of(process: &Process) -> Option<Self> {
-        let environment = process.environ().ok()?;
+        let environment = environment_of(process)?;
         Self::parse(environment.get(OsStr::new(MARK_VARIABLE))?.to_str()?)
     }
 
@@ -47,6 +49,33 @@ impl Mark {
     pub(crate) fn is_of_a_killed_run(&self) -> bool {
         self.owner.is_gone()
     }
+}
+
+/// More looks than a process needs to get from one program to the next.
+const LOOKS: usize = 20;
+
+/// The environment of a process; while it goes from one program to the next it has none to show.
+fn environment_of(process: &Process) -> Option<HashMap<OsString, OsString>> {
+    for _ in 0..LOOKS {
+        let environment = process.environ().ok()?;
+        if !environment.is_empty() {
+            return Some(environment);
+        }
+        if !is_between_programs(process) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // It may have got there between the two questions.
+    process.environ().ok()
+}
+
+/// Whether a process has memory, but no arguments yet.
+fn is_between_programs(process: &Process) -> bool {
+    process.cmdline().is_ok_and(|words| words.is_empty())
+        && process
+            .stat()
+            .is_ok_and(|stat| stat.vsize > 0 && !matches!(stat.state, 'Z' | 'X'))
 }
 
 impl fmt::Display for Mark {

@@ -136,8 +136,11 @@ fn children() -> impl Iterator<Item = Process> {
 }
 
 fn left_our_group(process: &Process) -> bool {
-    let own = rustix::process::getpgrp().as_raw_nonzero().get();
-    process.stat().is_ok_and(|stat| stat.pgrp != own)
+    // Not getpgrp(): in a new PID namespace our group may be one that has no number there, which
+    // reads as 0.
+    let group = |process: &Process| process.stat().map(|stat| stat.pgrp);
+    let own = Process::myself().and_then(|own| group(&own));
+    own.is_ok_and(|own| group(process).is_ok_and(|group| group != own))
 }
 
 fn kill_and_reap(pid: i32) -> bool {

@@ -13,14 +13,18 @@ use std::process::{Child, Command, Stdio};
 use crate::mark::{MARK_VARIABLE, Mark};
 
 /// First comes the group, once the submission is started, then nothing more until the end.
-/// `$0` is the variable with the mark.
+/// `$0` is the variable with the mark. A process that goes from one program to the next has no
+/// environment to show, so one look is not enough.
 const SCRIPT: &str = r#"
 read -r group
 read -r rest
 test -n "$group" && kill -s KILL -- "-$group"
-for environment in $(grep -lsF -- "$0" /proc/[0-9]*/environ); do
-  process=${environment#/proc/}
-  kill -s KILL "${process%/environ}"
+for look in 1 2 3; do
+  for environment in $(grep -lsF -- "$0" /proc/[0-9]*/environ); do
+    process=${environment#/proc/}
+    kill -s KILL "${process%/environ}"
+  done
+  sleep 0.1
 done
 "#;
 

@@ -1,6 +1,7 @@
 //! Docker as an [`Engine`].
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use async_trait::async_trait;
 use bollard::Docker;
@@ -27,7 +28,9 @@ use crate::failure::{of, status};
 /// A Docker engine.
 #[derive(Debug)]
 pub struct DockerEngine {
-    docker: Docker,
+    socket: Option<String>,
+    /// Empty as long as there is no socket: a configuration can be checked without its engine.
+    client: OnceLock<Docker>,
 }
 
 impl DockerEngine {
@@ -36,19 +39,39 @@ impl DockerEngine {
     /// # Errors
     /// When the address is none.
     pub fn connect(socket: Option<&str>) -> Result<Self, BackendError> {
-        let docker = match socket {
-            Some(address) if address.contains("://") => Docker::connect_with_host(address),
-            Some(path) => Docker::connect_with_host(&format!("unix://{path}")),
-            None => Docker::connect_with_defaults(),
+        let client = match open(socket) {
+            Ok(client) => OnceLock::from(client),
+            Err(Error::SocketNotFoundError(_)) => OnceLock::new(),
+            Err(error) => return Err(of(ADDRESS, error)),
         };
         Ok(Self {
-            docker: docker
-                .map_err(|error| of("the engine's address", error))?
-                // A submission may run for hours before the engine answers that it ended.
-                .with_timeout(std::time::Duration::from_secs(7 * 24 * 3600)),
+            socket: socket.map(str::to_owned),
+            client,
         })
     }
+
+    /// The client, which a socket that was not there at first may have by now.
+    fn docker(&self) -> Result<&Docker, BackendError> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = open(self.socket.as_deref()).map_err(|error| of(ADDRESS, error))?;
+        Ok(self.client.get_or_init(|| client))
+    }
 }
+
+fn open(socket: Option<&str>) -> Result<Docker, Error> {
+    let docker = match socket {
+        Some(address) if address.contains("://") => Docker::connect_with_host(address),
+        Some(path) => Docker::connect_with_host(&format!("unix://{path}")),
+        None => Docker::connect_with_defaults(),
+    };
+    // A submission may run for hours before the engine answers that it ended.
+    Ok(docker?.with_timeout(std::time::Duration::from_secs(7 * 24 * 3600)))
+}
+
+/// What is told of an address that is none.
+const ADDRESS: &str = "the engine's address";
 
 #[async_trait]
 impl Engine for DockerEngine {
@@ -58,7 +81,7 @@ impl Engine for DockerEngine {
 
     async fn about(&self) -> Result<About, BackendError> {
         let asking = |error| of("asking the engine what it is", error);
-        let info = self.docker.info().await.map_err(asking)?;
+        let info = self.docker()?.info().await.map_err(asking)?;
         let runtimes = info.runtimes.unwrap_or_default();
         let gpus = runtimes.contains_key("nvidia").then(graphics_cards);
         let rootless = info
@@ -87,7 +110,7 @@ impl Engine for DockerEngine {
     async fn load(&self, tar: TarStream) -> Result<Vec<String>, BackendError> {
         let failed = |error| of("loading the archive", error);
         let pieces = tar.map(|piece| piece.map(Bytes::from));
-        let mut answers = self.docker.import_image_stream(
+        let mut answers = self.docker()?.import_image_stream(
             ImportImageOptions {
                 quiet: true,
                 ..ImportImageOptions::default()
@@ -113,7 +136,7 @@ impl Engine for DockerEngine {
     }
 
     async fn image(&self, reference: &str) -> Result<Option<Image>, BackendError> {
-        match self.docker.inspect_image(reference).await {
+        match self.docker()?.inspect_image(reference).await {
             Ok(image) => {
                 let config = image.config.unwrap_or_default();
                 Ok(Some(Image {
@@ -133,7 +156,7 @@ impl Engine for DockerEngine {
 
     async fn image_names(&self) -> Result<Vec<String>, BackendError> {
         let images = self
-            .docker
+            .docker()?
             .list_images(None::<ListImagesOptions>)
             .await
             .map_err(|error| of("listing images", error))?;
@@ -148,7 +171,7 @@ impl Engine for DockerEngine {
             repo: Some(repository.to_owned()),
             tag: Some(tag.to_owned()),
         };
-        self.docker
+        self.docker()?
             .tag_image(image, Some(options))
             .await
             .map_err(|error| of("naming an image", error))
@@ -156,7 +179,7 @@ impl Engine for DockerEngine {
 
     async fn remove_image(&self, reference: &str) -> Result<(), BackendError> {
         let removed = self
-            .docker
+            .docker()?
             .remove_image(reference, None::<RemoveImageOptions>, None)
             .await;
         match removed {
@@ -176,7 +199,7 @@ impl Engine for DockerEngine {
             ..ListContainersOptions::default()
         };
         let containers = self
-            .docker
+            .docker()?
             .list_containers(Some(options))
             .await
             .map_err(|error| of("listing containers", error))?;
@@ -190,7 +213,7 @@ impl Engine for DockerEngine {
     }
 
     async fn create(&self, request: &ContainerRequest) -> Result<String, BackendError> {
-        self.docker
+        self.docker()?
             .create_container(None, container(request))
             .await
             .map(|created| created.id)
@@ -205,7 +228,7 @@ impl Engine for DockerEngine {
             ..AttachContainerOptions::default()
         };
         let mut attached = self
-            .docker
+            .docker()?
             .attach_container(container, Some(options))
             .await
             .map_err(|error| of("listening to a container", error))?;
@@ -225,7 +248,7 @@ impl Engine for DockerEngine {
     }
 
     async fn start(&self, container: &str) -> Result<Started, BackendError> {
-        match self.docker.start_container(container, None).await {
+        match self.docker()?.start_container(container, None).await {
             Ok(()) => Ok(Started::Yes),
             Err(Error::DockerResponseServerError {
                 status_code: 400 | 404 | 500,
@@ -236,7 +259,7 @@ impl Engine for DockerEngine {
     }
 
     async fn wait(&self, container: &str) -> Result<i32, BackendError> {
-        let mut answers = std::pin::pin!(self.docker.wait_container(container, None));
+        let mut answers = std::pin::pin!(self.docker()?.wait_container(container, None));
         let code = match answers.next().await {
             Some(Ok(answer)) => answer.status_code,
             // The client's word for an exit status other than 0.
@@ -252,7 +275,7 @@ impl Engine for DockerEngine {
 
     async fn state(&self, container: &str) -> Result<State, BackendError> {
         let state = self
-            .docker
+            .docker()?
             .inspect_container(container, None)
             .await
             .map_err(|error| of("looking at a container", error))?
@@ -265,7 +288,7 @@ impl Engine for DockerEngine {
     }
 
     async fn kill(&self, container: &str) -> Result<(), BackendError> {
-        match self.docker.kill_container(container, None).await {
+        match self.docker()?.kill_container(container, None).await {
             Ok(()) => Ok(()),
             // Gone, or ended already.
             Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
@@ -279,7 +302,7 @@ impl Engine for DockerEngine {
             v: true,
             ..RemoveContainerOptions::default()
         };
-        match self.docker.remove_container(container, Some(options)).await {
+        match self.docker()?.remove_container(container, Some(options)).await {
             Ok(()) => Ok(()),
             // Gone, or somebody else is removing it.
             Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
