@@ -26,6 +26,7 @@ mod environment;
 mod events;
 mod exit;
 mod init;
+mod log;
 mod new;
 mod phantom;
 mod plan;
@@ -81,6 +82,7 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
             return status.into();
         }
     };
+    log::listen(arguments.log);
     let result = match arguments.command {
         Command::Evaluate(options) => commands::evaluate(&registry, &options),
         Command::Demo(options) => commands::demo(&registry, &options),

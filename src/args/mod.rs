@@ -8,6 +8,7 @@ mod single_files;
 use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::filter::Targets;
 
 use crate::doctor::probe::Attempt;
 
@@ -25,6 +26,10 @@ pub(crate) use single_files::{ClickOptions, ScoreOptions};
 #[derive(Debug, Parser)]
 #[command(name = "segarena", version, max_term_width = 100, after_help = AFTER)]
 pub(crate) struct Arguments {
+    /// Tell on standard error what happens inside: a level (error, warn, info, debug, trace), or
+    /// PART=LEVEL,…; the variable RUST_LOG does the same
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<Targets>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

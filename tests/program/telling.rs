@@ -152,6 +152,27 @@ fn a_reader_who_goes_away_is_no_failure() {
 }
 
 #[test]
+fn what_happens_inside_is_told_to_whoever_asks() {
+    let child_in_another_group = "setsid sh -c 'sleep 300' & sleep 0.2; stand_in";
+    let evaluated = |arguments: &[&str], variable: &str| {
+        let scenario = Scenario::new()
+            .case("phantom_perfect")
+            .table("[protocol]\nclicks = 0")
+            .script("s", child_in_another_group)
+            .arguments(arguments);
+        let output = scenario.command().env("RUST_LOG", variable).output();
+        ProgramOutput::of(output.unwrap()).ends_with(0).stderr
+    };
+    let told = "killed processes that the submission left behind";
+    assert!(evaluated(&["--log", "warn"], "").contains(told));
+    assert!(evaluated(&[], "segarena_child=warn").contains(told));
+    assert!(!evaluated(&[], "").contains(told));
+    // Not ours to understand.
+    assert!(!evaluated(&[], "warn[in{span]").contains(told));
+    segarena(Path::new("."), &["demo", "--log", "warn=loud"]).ends_with(2);
+}
+
+#[test]
 fn shells_and_man_know_every_command() {
     let folder = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {

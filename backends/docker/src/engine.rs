@@ -302,7 +302,11 @@ impl Engine for DockerEngine {
             v: true,
             ..RemoveContainerOptions::default()
         };
-        match self.docker()?.remove_container(container, Some(options)).await {
+        match self
+            .docker()?
+            .remove_container(container, Some(options))
+            .await
+        {
             Ok(()) => Ok(()),
             // Gone, or somebody else is removing it.
             Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
