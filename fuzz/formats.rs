@@ -5,12 +5,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::Array3;
 use segarena_core::clicks::{Click, ClickKind};
+use segarena_core::dialogue::Prompt;
 use segarena_core::npz::pickle::{read_array, write_array};
 use segarena_core::npz::{Folder, Image, read_ground_truth_bytes, read_prediction_bytes};
-use segarena_core::prompt::{ClickHistory, write_box_input, write_click_input};
+use segarena_core::prompt::{ClickHistory, write_input};
 use segarena_core::volume::LabelKeys;
 
 /// The shape of the case whose prediction is read; the seeds have it.
@@ -64,7 +66,7 @@ pub fn image(data: &[u8]) {
     fs::create_dir(&inputs).expect("a folder");
     let folder = Folder::open(&inputs).expect("the folder");
     let name = OsStr::new("case.npz");
-    if write_box_input(&folder, name, &image).is_ok() {
+    if write_input(&folder, name, &image, &Prompt::boxes(1)).is_ok() {
         let input = Image::open(&inputs.join(name)).expect("an input is an image");
         assert!(!input.has_ground_truth());
         assert_eq!(input.box_count(), image.box_count());
@@ -81,7 +83,14 @@ pub fn image(data: &[u8]) {
         }),
     ]);
     let previous = Array3::zeros(image.shape());
-    if write_click_input(&folder, name, &image, &clicks, previous.view()).is_ok() {
+    if write_input(
+        &folder,
+        name,
+        &image,
+        &Prompt::clicks(2, &clicks, Arc::new(previous.clone())),
+    )
+    .is_ok()
+    {
         let input = Image::open(&inputs.join(name)).expect("an input is an image");
         assert!(!input.has_ground_truth());
         assert_eq!(input.spacing(), image.spacing());

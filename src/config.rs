@@ -43,6 +43,7 @@ pub(crate) struct OutputTable {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ProtocolTable {
+    pub(crate) track: Option<Spanned<String>>,
     pub(crate) clicks: Option<Spanned<usize>>,
     pub(crate) click_policy: Option<Spanned<String>>,
     pub(crate) click_seed: Option<Spanned<u64>>,

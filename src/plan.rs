@@ -8,6 +8,8 @@ use std::time::Duration;
 use segarena_core::backend::{InferenceBackend, Submission};
 use segarena_core::case::{CaseChoice, find_cases};
 use segarena_core::clicks::ClickPolicy;
+use segarena_core::dialogue::Track;
+use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
 use segarena_core::protocol::Protocol;
 use segarena_core::run::Evaluation;
 use toml::Spanned;
@@ -82,8 +84,8 @@ impl Planner<'_> {
     fn plan(&self) -> anyhow::Result<Plan> {
         let output = self.output()?;
         let backend = self.backend(&output)?;
-        let policy = self.policy()?;
         let protocol = self.protocol()?;
+        let track = self.track(&protocol)?;
         let images = self.images()?;
         let ground_truth = self.ground_truth()?;
         let submissions = self.submissions(backend.kind())?;
@@ -101,7 +103,7 @@ impl Planner<'_> {
             submissions,
             protocol,
             backend,
-            policy,
+            track,
             output,
             work_dir: None,
             keep_work: self
@@ -159,6 +161,33 @@ impl Planner<'_> {
                 Place::Flag("--backend"),
             ),
         }
+    }
+
+    fn track(&self, protocol: &Protocol) -> Result<Arc<dyn Track>, ConfigError> {
+        let in_file = self.config.and_then(|config| {
+            let name = config.file.protocol.track.as_ref()?;
+            Some((
+                name.get_ref().as_str(),
+                config.place("protocol.track", name),
+            ))
+        });
+        let (name, place) = match (&self.options.track, in_file) {
+            (Some(name), _) => (name.as_str(), Place::Flag("--track")),
+            (None, Some(in_file)) => in_file,
+            (None, None) => (InteractiveTrack::NAME, Place::Flag("--track")),
+        };
+        let options = TrackOptions {
+            protocol: protocol.clone(),
+            policy: self.policy()?,
+        };
+        let track = self.registry.track(name, &options);
+        track.ok_or_else(|| ConfigError::Value {
+            place,
+            message: format!(
+                "there is no track `{name}`; there are {}",
+                self.registry.track_names().join(", ")
+            ),
+        })
     }
 
     fn policy(&self) -> Result<Arc<dyn ClickPolicy>, ConfigError> {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use segarena_apptainer::ApptainerBackend;
 use segarena_core::backend::{BackendError, InferenceBackend};
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy, RandomPolicy};
+use segarena_core::dialogue::Track;
+use segarena_core::dialogue::tracks::{self, MakeTrack, TrackOptions};
 use segarena_docker::DockerBackend;
 use segarena_podman::PodmanBackend;
 use segarena_process::ProcessBackend;
@@ -15,10 +17,11 @@ use serde::de::DeserializeOwned;
 
 use crate::config::ConfigError;
 
-/// The backends and click policies that a configuration can choose from, by name.
+/// The backends, tracks and click policies that a configuration can choose from, by name.
 pub struct Registry {
     backends: BTreeMap<String, MakeBackend>,
     policies: BTreeMap<String, MakePolicy>,
+    tracks: BTreeMap<String, MakeTrack>,
 }
 
 type MakeBackend =
@@ -53,6 +56,7 @@ impl Registry {
         Self {
             backends: BTreeMap::new(),
             policies: BTreeMap::new(),
+            tracks: BTreeMap::new(),
         }
     }
 
@@ -92,6 +96,9 @@ impl Registry {
         registry.add_policy("random", |options| {
             Arc::new(RandomPolicy { seed: options.seed })
         });
+        for &(name, make) in tracks::BUILT_IN {
+            registry.add_track(name, make);
+        }
         registry
     }
 
@@ -119,6 +126,22 @@ impl Registry {
     /// The kinds of backend there are, in alphabetical order.
     pub fn backend_kinds(&self) -> Vec<&str> {
         self.backends.keys().map(String::as_str).collect()
+    }
+
+    /// Adds a track, in the place of any of the same name.
+    pub fn add_track(&mut self, name: &str, make: MakeTrack) -> &mut Self {
+        self.tracks.insert(name.to_owned(), make);
+        self
+    }
+
+    /// The names of the tracks there are, in alphabetical order.
+    pub fn track_names(&self) -> Vec<&str> {
+        self.tracks.keys().map(String::as_str).collect()
+    }
+
+    /// The track of this name; `None` if there is none.
+    pub(crate) fn track(&self, name: &str, options: &TrackOptions) -> Option<Arc<dyn Track>> {
+        self.tracks.get(name).map(|make| make(options))
     }
 
     /// The names of the click policies there are, in alphabetical order.

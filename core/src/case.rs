@@ -1,7 +1,11 @@
 //! The data set: cases on disk, and one case in memory.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use segarena_dialogue::{CaseProblem, CaseTruth, Dialogue, Track};
 
 use crate::npz::{self, Image, NpzError};
 use crate::volume::{LabelKeys, LabelVolume};
@@ -68,6 +72,16 @@ pub enum CaseError {
         /// The image's shape.
         image: [usize; 3],
     },
+    /// A case lacks what the track needs, or has it in another form.
+    #[error("case {case}: {}: {source}", path.display())]
+    Track {
+        /// The case.
+        case: String,
+        /// The image file.
+        path: PathBuf,
+        /// What is wrong.
+        source: CaseProblem,
+    },
     /// One of the case's files is not as it should be.
     #[error("case {case}: {source}")]
     File {
@@ -92,7 +106,7 @@ pub struct CaseFiles {
 impl CaseFiles {
     /// The case's name without `.npz`.
     pub fn stem(&self) -> &str {
-        self.name.strip_suffix(".npz").unwrap_or(&self.name)
+        stem(&self.name)
     }
 }
 
@@ -231,9 +245,9 @@ pub struct Case {
     /// The image.
     pub image: Image,
     /// The ground truth, as keys.
-    pub truth: LabelVolume,
+    pub truth: Arc<LabelVolume>,
     /// What the keys stand for.
-    pub keys: LabelKeys,
+    pub keys: Arc<LabelKeys>,
 }
 
 impl Case {
@@ -260,8 +274,55 @@ impl Case {
         Ok(Self {
             name: files.name.clone(),
             image,
-            truth,
-            keys,
+            truth: Arc::new(truth),
+            keys: Arc::new(keys),
         })
     }
+
+    /// The case's name without `.npz`.
+    pub fn stem(&self) -> &str {
+        stem(&self.name)
+    }
+
+    /// Checks that the case has what the track needs.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn check(&self, track: &dyn Track) -> Result<(), CaseError> {
+        track
+            .check(&self.known())
+            .map_err(|source| self.problem(source))
+    }
+
+    /// Begins the track's conversation about this case.
+    ///
+    /// # Errors
+    /// When the case lacks something that the track needs.
+    pub fn dialogue(&self, track: &dyn Track) -> Result<Box<dyn Dialogue>, CaseError> {
+        track
+            .dialogue(self.known())
+            .map_err(|source| self.problem(source))
+    }
+
+    fn known(&self) -> CaseTruth {
+        CaseTruth {
+            truth: Arc::clone(&self.truth),
+            keys: Arc::clone(&self.keys),
+            has_boxes: self.image.has_boxes(),
+            objects: BTreeMap::new(),
+        }
+    }
+
+    fn problem(&self, source: CaseProblem) -> CaseError {
+        CaseError::Track {
+            case: self.name.clone(),
+            path: self.image.path().to_owned(),
+            source,
+        }
+    }
+}
+
+/// A case's name without `.npz`.
+pub fn stem(case: &str) -> &str {
+    case.strip_suffix(".npz").unwrap_or(case)
 }

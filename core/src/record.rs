@@ -1,22 +1,13 @@
 //! What is known of an evaluated case: the content of `CASE.json` and of a row of the CSV.
 
+use segarena_dialogue::{CaseResult, InteractionResult, PromptKind, Scores};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Ending, Phase};
 use crate::clicks::{Click, ClickKind};
 use crate::protocol::OverTime;
-use crate::score::{LabelScore, Scores, area_under_curve};
+use crate::score::{LabelScore, area_under_curve};
 use crate::volume::Voxel;
-
-/// What the submission was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Prompt {
-    /// The image and its bounding boxes.
-    Box,
-    /// All clicks so far and the previous prediction.
-    Clicks,
-}
 
 /// A click as it is recorded: `kind` and `at` are null where the label was perfect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +133,7 @@ pub struct InteractionRecord {
     /// From 1.
     pub index: usize,
     /// What was given.
-    pub prompt: Prompt,
+    pub prompt: PromptKind,
     /// The clicks added at this interaction, one entry per label.
     pub clicks: Vec<ClickRecord>,
     /// How it came out.
@@ -180,24 +171,47 @@ pub struct InteractionRecord {
 }
 
 impl InteractionRecord {
-    /// The record of a box interaction on an image without boxes: nothing ran, scores are 0.
+    /// The record of an interaction that a case with these labels has no prompt for: nothing ran,
+    /// scores are 0.
     pub fn skipped(labels: &[i64]) -> Self {
+        let zeros = labels.iter().map(|&label| LabelScore {
+            label,
+            dsc: 0.0,
+            nsd: 0.0,
+        });
+        Self {
+            labels: zeros.collect(),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn set_scores(&mut self, scores: Scores) {
+        self.dsc = scores.get("DSC").unwrap_or(0.0);
+        self.nsd = scores.get("NSD").unwrap_or(0.0);
+        self.labels = scores.labels;
+    }
+
+    /// The scores as the track gave them.
+    pub fn scores(&self) -> Scores {
+        Scores {
+            measures: vec![("DSC", Some(self.dsc)), ("NSD", Some(self.nsd))],
+            labels: self.labels.clone(),
+        }
+    }
+}
+
+impl Default for InteractionRecord {
+    /// Nothing was given and nothing came of it.
+    fn default() -> Self {
         Self {
             index: 1,
-            prompt: Prompt::Box,
+            prompt: PromptKind::BOX,
             clicks: Vec::new(),
             outcome: Outcome::Skipped,
             seconds: 0.0,
             dsc: 0.0,
             nsd: 0.0,
-            labels: labels
-                .iter()
-                .map(|&label| LabelScore {
-                    label,
-                    dsc: 0.0,
-                    nsd: 0.0,
-                })
-                .collect(),
+            labels: Vec::new(),
             phases: Vec::new(),
             peak_memory: None,
             log_tail: String::new(),
@@ -206,12 +220,6 @@ impl InteractionRecord {
             log: None,
             remarks: Vec::new(),
         }
-    }
-
-    pub(crate) fn set_scores(&mut self, scores: Scores) {
-        self.dsc = scores.dsc;
-        self.nsd = scores.nsd;
-        self.labels = scores.labels;
     }
 }
 
@@ -222,6 +230,9 @@ pub struct CaseRecord {
     pub schema: u32,
     /// The case's file name, `CASE.npz`.
     pub case: String,
+    /// The id of the track.
+    #[serde(default = "first_track")]
+    pub track: String,
     /// Its labels, ascending.
     pub labels: Vec<i64>,
     /// Whether the image has bounding boxes.
@@ -270,12 +281,28 @@ impl CaseRecord {
                     dsc: 0.0,
                     nsd: 0.0,
                 });
-                interaction.set_scores(Scores {
-                    dsc: 0.0,
-                    nsd: 0.0,
-                    labels: zeros.collect(),
-                });
+                (interaction.dsc, interaction.nsd) = (0.0, 0.0);
+                interaction.labels = zeros.collect();
             }
+        }
+    }
+
+    /// What the case came to, for its row in a table.
+    pub fn result(&self) -> CaseResult<'_> {
+        let interactions = self
+            .interactions
+            .iter()
+            .map(|interaction| InteractionResult {
+                kind: &interaction.prompt,
+                seconds: interaction.seconds,
+                scores: interaction.scores(),
+            });
+        CaseResult {
+            case: &self.case,
+            classes: self.labels.len(),
+            total_seconds: self.total_seconds,
+            seconds_allowed: self.seconds_allowed,
+            interactions: interactions.collect(),
         }
     }
 
@@ -311,6 +338,15 @@ impl CaseRecord {
     }
 
     fn click_scores(&self, score: impl Fn(&InteractionRecord) -> f64) -> Vec<f64> {
-        self.interactions.iter().skip(1).map(score).collect()
+        let clicks = self
+            .interactions
+            .iter()
+            .filter(|interaction| interaction.prompt == PromptKind::CLICKS);
+        clicks.map(score).collect()
     }
+}
+
+/// The track of records that were written when there was but one.
+pub(crate) fn first_track() -> String {
+    "cvpr25-interactive@1".to_owned()
 }

@@ -1,29 +1,28 @@
-//! One case of one submission: the bounding box, then the clicks.
+//! One case of one submission: a dialogue held through files and a backend.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use rayon::prelude::*;
+use segarena_dialogue::{Answer, Dialogue, Prompt, Scores, Track};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{
-    BackendError, BackendErrorKind, Ending, Execution, InferenceBackend, InteractionRequest,
-    LogTails, Runnable,
+    BackendError, BackendErrorKind, CaseRequest, CaseSession, Ending, Execution, InferenceBackend,
+    InteractionRequest, LogTails, Runnable,
 };
-use crate::case::Case;
-use crate::clicks::ClickPolicy;
+use crate::case::{Case, CaseError};
 use crate::event::{Event, Observer};
+use crate::hash::hash_file;
 use crate::npz::{
     Folder, NpzError, Prediction, PredictionError, ResultWriter, SpareVolume,
     read_prediction_reusing,
 };
-use crate::prompt::{ClickHistory, PromptError, write_box_input, write_click_input};
-use crate::protocol::{FailedPrediction, Protocol};
-use crate::record::{CaseRecord, ClickRecord, InteractionRecord, Outcome, Prompt};
+use crate::prompt::{PromptError, write_input};
+use crate::protocol::Protocol;
+use crate::record::{CaseRecord, ClickRecord, InteractionRecord, Outcome};
 use crate::results::SubmissionFiles;
-use crate::run::{JournalError, hash_file};
-use crate::score::{Scores, score};
-use crate::volume::Comparison;
+use crate::retry::Retry;
 use crate::work::WorkFolder;
 
 /// Why a case could not be finished. Never the submission's doing.
@@ -58,9 +57,9 @@ pub enum SessionError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The journal could not be written.
+    /// The case lacks what the track needs.
     #[error(transparent)]
-    Journal(#[from] JournalError),
+    Case(#[from] CaseError),
     /// The run is being stopped.
     #[error("interrupted")]
     Interrupted,
@@ -73,28 +72,26 @@ impl SessionError {
     }
 }
 
-/// What a session works with.
-pub struct Session<'a> {
+/// What a session is given: the same for all cases of a submission but for the case itself, its
+/// folders and its place.
+#[derive(Clone, Copy)]
+pub struct SessionSetting<'a> {
     /// The run's unique id.
     pub run_id: &'a str,
-    /// The case.
-    pub case: &'a Case,
     /// What runs the submission.
     pub backend: &'a dyn InferenceBackend,
     /// The submission.
     pub runnable: &'a Runnable,
-    /// What places the clicks.
-    pub policy: &'a dyn ClickPolicy,
+    /// What is asked of it.
+    pub track: &'a dyn Track,
     /// The protocol's options.
     pub protocol: &'a Protocol,
-    /// The case's own folders for input and output.
-    pub work: &'a WorkFolder,
     /// Where results go.
     pub files: &'a SubmissionFiles,
-    /// Keeps each interaction's record as soon as there is one.
-    pub journal: &'a (dyn Fn(&InteractionRecord) -> Result<(), JournalError> + Sync),
     /// Who hears of what happens.
     pub observer: &'a dyn Observer,
+    /// How long to wait before an engine that failed for a moment is asked again.
+    pub waits: &'a [Duration],
     /// Fires when the run is to stop.
     pub cancel: &'a CancellationToken,
     /// Which of the cases side by side this is, from 0.
@@ -103,172 +100,204 @@ pub struct Session<'a> {
     pub jobs: usize,
 }
 
-impl Session<'_> {
-    /// Runs all interactions, writes `CASE.npz` and returns the record.
+/// One case under way. It hands back each interaction's record as soon as there is one; whoever
+/// drives it keeps them.
+pub struct Session<'a> {
+    setting: SessionSetting<'a>,
+    case: &'a Case,
+    work: &'a WorkFolder,
+    dialogue: Box<dyn Dialogue>,
+    submission: Box<dyn CaseSession + 'a>,
+    results: ResultWriter,
+    /// Interactions that the case has no prompt for, not handed back yet.
+    skipped: std::vec::IntoIter<InteractionRecord>,
+    interactions: Vec<InteractionRecord>,
+    /// The memory of the prediction before.
+    spare: SpareVolume,
+}
+
+impl<'a> Session<'a> {
+    /// Begins a case.
+    ///
+    /// # Errors
+    /// When the engine failed, or the file for the predictions can't be made.
+    pub async fn open(
+        setting: SessionSetting<'a>,
+        case: &'a Case,
+        work: &'a WorkFolder,
+    ) -> Result<Self, SessionError> {
+        let dialogue = tokio::task::block_in_place(|| case.dialogue(setting.track))?;
+        let skipped: Vec<_> = dialogue
+            .skipped()
+            .into_iter()
+            .map(|skipped| InteractionRecord {
+                index: skipped.index,
+                prompt: skipped.kind,
+                ..InteractionRecord::skipped(case.keys.labels())
+            })
+            .collect();
+        let path = setting.files.predictions(case.stem());
+        let asked = setting.track.prompts().len() - skipped.len();
+        let results = ResultWriter::create(&path, case.image.shape(), asked)?;
+        let request = CaseRequest {
+            run_id: setting.run_id,
+            case: &case.name,
+            inputs: work.inputs(),
+            outputs: work.outputs(),
+            cancel: setting.cancel.clone(),
+            lane: setting.lane,
+        };
+        let submission = setting.backend.open(setting.runnable, &request).await?;
+        Ok(Self {
+            setting,
+            case,
+            work,
+            dialogue,
+            submission,
+            results,
+            skipped: skipped.into_iter(),
+            interactions: Vec::new(),
+            spare: SpareVolume::default(),
+        })
+    }
+
+    /// Runs the next interaction and returns its record; `None`: there is no further one.
     ///
     /// # Errors
     /// When the engine failed, the disk did, or the run was cancelled. What the submission does
     /// is never an error.
-    pub async fn run(&self) -> Result<CaseRecord, SessionError> {
-        let mut state = State::new(self.case);
-        let mut results = self.open_results()?;
-        let mut interactions = Vec::with_capacity(self.protocol.interactions());
-        for index in 1..=self.protocol.interactions() {
-            let skipped = index == 1 && !self.case.image.has_boxes();
-            let record = if skipped {
-                InteractionRecord::skipped(self.case.keys.labels())
-            } else {
-                let record = self.interaction(index, &mut state).await?;
-                tokio::task::block_in_place(|| results.push(state.prediction.cast.view()))?;
-                record
-            };
-            (self.journal)(&record)?;
-            self.tell(|submission, case| Event::InteractionFinished {
-                submission,
-                case,
-                record: record.clone(),
-            });
-            interactions.push(record);
-        }
+    pub async fn next(&mut self) -> Result<Option<&InteractionRecord>, SessionError> {
+        let record = match self.skipped.next() {
+            Some(record) => record,
+            None => match self.dialogue.next() {
+                Some(prompt) => self.interaction(prompt).await?,
+                None => return Ok(None),
+            },
+        };
+        self.interactions.push(record);
+        Ok(self.interactions.last())
+    }
+
+    /// Ends the case: completes `CASE.npz` and returns the case's record.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub async fn finish(self) -> Result<CaseRecord, SessionError> {
+        self.submission.close().await?;
+        let (case, setting) = (self.case, self.setting);
         let predictions = tokio::task::block_in_place(|| -> Result<String, SessionError> {
-            results.finish(state.prediction.cast.view())?;
-            let path = self.files.predictions(self.stem());
+            self.results
+                .finish(self.dialogue.prediction().cast.view())?;
+            let path = setting.files.predictions(case.stem());
             hash_file(&path).map_err(|source| SessionError::Saved { path, source })
         })?;
-        Ok(self.case_record(interactions, predictions))
+        let mut record = CaseRecord {
+            schema: CaseRecord::SCHEMA,
+            case: case.name.clone(),
+            track: setting.track.id(),
+            labels: case.keys.labels().to_vec(),
+            has_boxes: case.image.has_boxes(),
+            shape: case.image.shape(),
+            spacing: case.image.spacing().mm(),
+            interactions: self.interactions,
+            total_seconds: 0.0,
+            seconds_allowed: 0.0,
+            over_time: false,
+            zeroed: false,
+            jobs: setting.jobs,
+            predictions_sha256: Some(predictions),
+            fingerprint: None,
+        };
+        let allowed = setting.protocol.time_limit(case.keys.count());
+        record.apply_time_limit(allowed, setting.protocol.over_time);
+        Ok(record)
     }
 
-    fn open_results(&self) -> Result<ResultWriter, SessionError> {
-        let path = self.files.predictions(self.stem());
-        let written = self.protocol.clicks + usize::from(self.case.image.has_boxes());
-        Ok(ResultWriter::create(
-            &path,
-            self.case.image.shape(),
-            written,
-        )?)
-    }
-
-    async fn interaction(
-        &self,
-        index: usize,
-        state: &mut State,
-    ) -> Result<InteractionRecord, SessionError> {
-        let (prompt, clicks) = tokio::task::block_in_place(|| self.give_prompt(index, state))?;
-        self.tell(|submission, case| Event::InteractionRunning {
-            submission,
-            case,
-            index,
-        });
-        let execution = self.run_submission(index).await?;
+    async fn interaction(&mut self, prompt: Prompt) -> Result<InteractionRecord, SessionError> {
+        let index = prompt.index;
+        let execution = self.ask(&prompt).await?;
         self.tell(|submission, case| Event::InteractionScoring {
             submission,
             case,
             index,
         });
-        let (outcome, scores, remarks) =
-            tokio::task::block_in_place(|| self.judge(&execution.ending, state))?;
-        Ok(self.record(index, prompt, clicks, outcome, scores, execution, remarks))
+        tokio::task::block_in_place(|| {
+            let judged = self.judge(&execution.ending)?;
+            self.results.push(self.dialogue.prediction().cast.view())?;
+            Ok(self.record(prompt, execution, judged))
+        })
     }
 
-    /// Places the clicks, where there are any, and writes the model input.
-    fn give_prompt(
-        &self,
-        index: usize,
-        state: &mut State,
-    ) -> Result<(Prompt, Vec<ClickRecord>), SessionError> {
-        self.work
-            .restore()
-            .map_err(|source| self.work_error(source))?;
-        self.work
-            .clear_input(&self.case.name)
-            .map_err(|source| self.work_error(source))?;
-        let inputs = self.open(self.work.inputs())?;
-        let name = OsStr::new(&self.case.name);
-        if index == 1 {
-            write_box_input(&inputs, name, &self.case.image)?;
-            return Ok((Prompt::Box, Vec::new()));
+    /// Gives the prompt and has the submission run. After an engine's error that may pass, the
+    /// step is done again from its beginning: the folders restored, the input written anew.
+    async fn ask(&mut self, prompt: &Prompt) -> Result<Execution, SessionError> {
+        let setting = self.setting;
+        let mut retry = Retry::new(setting.waits, setting.observer);
+        loop {
+            tokio::task::block_in_place(|| self.give(prompt))?;
+            let index = prompt.index;
+            self.tell(|submission, case| Event::InteractionRunning {
+                submission,
+                case,
+                index,
+            });
+            let result = self.run_submission(index).await;
+            let Some(wait) = retry.wait_after(&result) else {
+                return match result {
+                    Ok(Execution {
+                        ending: Ending::Cancelled,
+                        ..
+                    }) => Err(SessionError::Interrupted),
+                    Err(error) if error.kind() == BackendErrorKind::Cancelled => {
+                        Err(SessionError::Interrupted)
+                    }
+                    Ok(execution)
+                        if was_stopped_as_well(setting.cancel, &execution.ending).await =>
+                    {
+                        Err(SessionError::Interrupted)
+                    }
+                    result => Ok(result?),
+                };
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = setting.cancel.cancelled() => return Err(SessionError::Interrupted),
+            }
         }
-        let clicks = self.place_clicks(state);
-        let previous = state.prediction.cast.view();
-        write_click_input(&inputs, name, &self.case.image, &state.history, previous)?;
-        Ok((Prompt::Clicks, clicks))
     }
 
-    fn place_clicks(&self, state: &mut State) -> Vec<ClickRecord> {
-        let comparison = Comparison::new(&self.case.truth, state.prediction.clicked.view());
-        let keys: Vec<_> = self.case.keys.iter().map(|(_, key)| key).collect();
-        let clicks: Vec<_> = keys
-            .par_iter()
-            .map(|&key| self.policy.place(&comparison, key))
-            .collect();
-        let labels = self.case.keys.labels().iter();
-        let records = labels
-            .zip(&clicks)
-            .map(|(&label, &click)| ClickRecord::new(label, click));
-        let records = records.collect();
-        state.history.push(&clicks);
-        records
+    /// Puts the folders in order and writes the model input.
+    fn give(&self, prompt: &Prompt) -> Result<(), SessionError> {
+        let failed = |source| self.work_error(source);
+        self.work.restore().map_err(failed)?;
+        self.work.clear_input(&self.case.name).map_err(failed)?;
+        let inputs = self.open_folder(self.work.inputs())?;
+        let name = OsStr::new(&self.case.name);
+        Ok(write_input(&inputs, name, &self.case.image, prompt)?)
     }
 
-    async fn run_submission(&self, index: usize) -> Result<Execution, SessionError> {
-        let log = self
-            .files
-            .folder()
-            .join(SubmissionFiles::log_name(self.stem(), index));
+    async fn run_submission(&mut self, index: usize) -> Result<Execution, BackendError> {
+        let setting = self.setting;
+        let log = SubmissionFiles::log_name(self.case.stem(), index);
+        let log = setting.files.folder().join(log);
         let request = InteractionRequest {
-            run_id: self.run_id,
+            run_id: setting.run_id,
             case: &self.case.name,
             index,
             inputs: self.work.inputs(),
             outputs: self.work.outputs(),
-            timeout: self.protocol.interaction_timeout,
+            timeout: setting.protocol.interaction_timeout,
             log: &log,
-            cancel: self.cancel.clone(),
-            lane: self.lane,
+            cancel: setting.cancel.clone(),
+            lane: setting.lane,
         };
-        match self.backend.infer(self.runnable, &request).await {
-            Ok(Execution {
-                ending: Ending::Cancelled,
-                ..
-            }) => Err(SessionError::Interrupted),
-            Ok(execution) if self.was_stopped_as_well(&execution.ending).await => {
-                Err(SessionError::Interrupted)
-            }
-            Ok(execution) => Ok(execution),
-            Err(error) if error.kind() == BackendErrorKind::Cancelled => {
-                Err(SessionError::Interrupted)
-            }
-            Err(error) => Err(error.into()),
-        }
+        self.submission.infer(&request).await
     }
 
-    /// Whether a failure is the end of the whole run and not the submission's: a batch system
-    /// signals every process of a job, and the submission may end before this process hears.
-    async fn was_stopped_as_well(&self, ending: &Ending) -> bool {
-        const TERM: i32 = 15;
-        let was_told = match *ending {
-            Ending::Signalled { signal } => signal == TERM,
-            Ending::Exited { code } => code == 128 + TERM,
-            _ => false,
-        };
-        let failed = !matches!(ending, Ending::Exited { code: 0 });
-        let in_a_job = std::env::var_os("SLURM_JOB_ID").is_some();
-        if !(was_told || failed && in_a_job) {
-            return false;
-        }
-        tokio::time::timeout(HEARING, self.cancel.cancelled())
-            .await
-            .is_ok()
-    }
-
-    /// Reads the prediction, decides on the outcome, and scores what is now the current
-    /// prediction.
-    fn judge(
-        &self,
-        ending: &Ending,
-        state: &mut State,
-    ) -> Result<(Outcome, Scores, Vec<String>), SessionError> {
-        let read = self.read_prediction(&mut state.spare)?;
+    /// Reads the prediction, decides on the outcome, and has the dialogue score what is now the
+    /// current prediction.
+    fn judge(&mut self, ending: &Ending) -> Result<Judged, SessionError> {
+        let read = self.read_prediction()?;
         let mut remarks = Vec::new();
         let failure = Outcome::of_failure(ending);
         let outcome = match (failure, &read) {
@@ -284,107 +313,64 @@ impl Session<'_> {
             }
             (Some(outcome), _) => outcome,
         };
+        if let Ok(prediction) = &read {
+            remarks.extend(prediction.remarks.iter().cloned());
+        }
         // What a submission wrote counts even when it failed afterwards: the official script
         // looks at the file alone.
-        if let Ok(prediction) = read {
-            remarks.extend(prediction.remarks.iter().cloned());
-            let replaced = std::mem::replace(&mut state.prediction, prediction);
-            state.spare.keep(replaced);
+        let answer = match (outcome.is_failure(), read) {
+            (false, Ok(prediction)) => Answer::Prediction(prediction),
+            (_, written) => Answer::Failure(written.ok()),
+        };
+        let scores = self.dialogue.answer(answer);
+        if let Some(replaced) = self.dialogue.take_replaced() {
+            self.spare.keep(replaced);
         }
-        if outcome.is_failure() && self.protocol.failed_prediction == FailedPrediction::Zeros {
-            state.prediction = Prediction::zeros(self.case.image.shape());
-        }
-        Ok((outcome, self.score(&state.prediction), remarks))
+        Ok(Judged {
+            outcome,
+            scores,
+            remarks,
+        })
     }
 
     /// What the submission wrote: the inner error is its own fault, the outer this machine's.
-    fn read_prediction(
-        &self,
-        spare: &mut SpareVolume,
-    ) -> Result<Result<Prediction, PredictionError>, SessionError> {
+    fn read_prediction(&mut self) -> Result<Result<Prediction, PredictionError>, SessionError> {
         // The submission may have removed the folder, or locked it.
         self.work
             .restore()
             .map_err(|source| self.work_error(source))?;
-        let outputs = self.open(self.work.outputs())?;
+        let outputs = self.open_folder(self.work.outputs())?;
         let name = OsStr::new(&self.case.name);
         let (shape, keys) = (self.case.image.shape(), &self.case.keys);
-        match read_prediction_reusing(&outputs, name, shape, keys, spare) {
+        match read_prediction_reusing(&outputs, name, shape, keys, &mut self.spare) {
             Err(error @ PredictionError::System(_)) => Err(SessionError::Prediction(error)),
             read => Ok(read),
         }
     }
 
-    fn open(&self, folder: &Path) -> Result<Folder, SessionError> {
-        Folder::open(folder).map_err(|source| self.work_error(source))
-    }
-
-    fn score(&self, prediction: &Prediction) -> Scores {
-        let comparison = Comparison::new(&self.case.truth, prediction.scored.view());
-        score(&comparison, &self.case.keys, self.protocol.nsd_tolerance_mm)
-    }
-
-    #[allow(clippy::too_many_arguments)] // A record has that many parts.
-    fn record(
-        &self,
-        index: usize,
-        prompt: Prompt,
-        clicks: Vec<ClickRecord>,
-        outcome: Outcome,
-        scores: Scores,
-        execution: Execution,
-        remarks: Vec<String>,
-    ) -> InteractionRecord {
-        InteractionRecord {
-            index,
-            prompt,
-            clicks,
-            outcome,
+    fn record(&self, prompt: Prompt, execution: Execution, judged: Judged) -> InteractionRecord {
+        let click = |(label, click): (i64, _)| ClickRecord::new(label, click);
+        let mut record = InteractionRecord {
+            index: prompt.index,
+            prompt: prompt.kind,
+            clicks: prompt.clicks.into_iter().map(click).collect(),
+            outcome: judged.outcome,
             seconds: execution.wall.as_secs_f64(),
-            dsc: scores.dsc,
-            nsd: scores.nsd,
-            labels: scores.labels,
             phases: execution.phases,
             peak_memory: execution.peak_memory,
             log_tail: main_tail(&execution.tails),
             stdout_tail: execution.tails.stdout,
             stderr_tail: execution.tails.stderr,
-            log: Some(SubmissionFiles::log_name(self.stem(), index)),
-            remarks,
-        }
-    }
-
-    fn case_record(
-        &self,
-        interactions: Vec<InteractionRecord>,
-        predictions_sha256: String,
-    ) -> CaseRecord {
-        let mut record = CaseRecord {
-            schema: CaseRecord::SCHEMA,
-            case: self.case.name.clone(),
-            labels: self.case.keys.labels().to_vec(),
-            has_boxes: self.case.image.has_boxes(),
-            shape: self.case.image.shape(),
-            spacing: self.case.image.spacing().mm(),
-            interactions,
-            total_seconds: 0.0,
-            seconds_allowed: 0.0,
-            over_time: false,
-            zeroed: false,
-            jobs: self.jobs,
-            predictions_sha256: Some(predictions_sha256),
-            fingerprint: None,
+            log: Some(SubmissionFiles::log_name(self.case.stem(), prompt.index)),
+            remarks: judged.remarks,
+            ..InteractionRecord::default()
         };
-        let allowed = self.protocol.time_limit(self.case.keys.count());
-        record.apply_time_limit(allowed, self.protocol.over_time);
+        record.set_scores(judged.scores);
         record
     }
 
-    fn stem(&self) -> &str {
-        self.case
-            .name
-            .strip_suffix(".npz")
-            .unwrap_or(&self.case.name)
+    fn open_folder(&self, folder: &Path) -> Result<Folder, SessionError> {
+        Folder::open(folder).map_err(|source| self.work_error(source))
     }
 
     fn work_error(&self, source: std::io::Error) -> SessionError {
@@ -395,31 +381,40 @@ impl Session<'_> {
     }
 
     fn tell(&self, event: impl FnOnce(String, String) -> Event) {
-        let submission = self.runnable.submission.name.clone();
-        self.observer
+        let submission = self.setting.runnable.submission.name.clone();
+        self.setting
+            .observer
             .notice(&event(submission, self.case.name.clone()));
     }
 }
 
-/// How much later than its submission this process may hear that both are to end.
-const HEARING: std::time::Duration = std::time::Duration::from_millis(500);
-
-/// What one interaction hands on to the next.
-struct State {
-    prediction: Prediction,
-    history: ClickHistory,
-    /// The memory of the prediction before.
-    spare: SpareVolume,
+/// Whether a failure is the end of the whole run and not the submission's: a batch system
+/// signals every process of a job, and the submission may end before this process hears.
+async fn was_stopped_as_well(cancel: &CancellationToken, ending: &Ending) -> bool {
+    const TERM: i32 = 15;
+    let was_told = match *ending {
+        Ending::Signalled { signal } => signal == TERM,
+        Ending::Exited { code } => code == 128 + TERM,
+        _ => false,
+    };
+    let failed = !matches!(ending, Ending::Exited { code: 0 });
+    let in_a_job = std::env::var_os("SLURM_JOB_ID").is_some();
+    if !(was_told || failed && in_a_job) {
+        return false;
+    }
+    tokio::time::timeout(HEARING, cancel.cancelled())
+        .await
+        .is_ok()
 }
 
-impl State {
-    fn new(case: &Case) -> Self {
-        Self {
-            prediction: Prediction::zeros(case.image.shape()),
-            history: ClickHistory::new(case.keys.count()),
-            spare: SpareVolume::default(),
-        }
-    }
+/// How much later than its submission this process may hear that both are to end.
+const HEARING: Duration = Duration::from_millis(500);
+
+/// What an interaction came to.
+struct Judged {
+    outcome: Outcome,
+    scores: Scores,
+    remarks: Vec<String>,
 }
 
 /// The stream in which a person looks for the reason first.

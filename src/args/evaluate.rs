@@ -32,6 +32,9 @@ pub(crate) struct EvaluateOptions {
     /// Only the first N cases
     #[arg(long, value_name = "N")]
     pub(crate) first: Option<usize>,
+    /// The track: what is asked of a submission [default: cvpr25-interactive]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) track: Option<String>,
     /// Interactions with clicks [default: 5]
     #[arg(long, value_name = "N")]
     pub(crate) clicks: Option<usize>,

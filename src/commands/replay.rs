@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use segarena_core::backend::Submission;
-use segarena_core::run::{PastRun, PastSubmission, hash_case};
+use segarena_core::hash::hash_case;
+use segarena_core::run::{PastRun, PastSubmission};
 
 use crate::args::ReplayOptions;
 use crate::config::LoadedConfig;

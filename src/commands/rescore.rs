@@ -20,10 +20,16 @@ pub(crate) fn rescore(options: &RescoreOptions) -> anyhow::Result<ExitStatus> {
     if let Some(folder) = &options.ground_truth {
         run.record.ground_truth = Some(folder.to_string_lossy().into_owned());
     }
+    let track = run.record.track().with_context(|| {
+        format!(
+            "this version of segarena does not know the track {}",
+            run.record.track
+        )
+    })?;
     let mut all_the_same = true;
     for submission in &run.submissions {
         let (records, findings) = rescore_submission(&run, submission);
-        let table = metrics_table(run.record.protocol.clicks, &records);
+        let table = metrics_table(&*track, &records);
         let path = submission.files.table();
         let was = std::fs::read(&path).ok();
         let same_table = was.as_ref() == Some(&table);

@@ -49,6 +49,7 @@ pub(crate) fn record(case: &str, score: f64, outcomes: Vec<Outcome>) -> CaseReco
         record
     });
     let mut record = CaseRecord {
+        track: "cvpr25-interactive@1".to_owned(),
         schema: CaseRecord::SCHEMA,
         case: case.into(),
         labels: vec![1],

@@ -2,12 +2,14 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use ndarray::Array3;
 use segarena_core::clicks::Click;
+use segarena_core::dialogue::{Prompt, PromptKind};
 use segarena_core::npz::{Folder, Image, read_saved_segs, write_volume};
-use segarena_core::prompt::{ClickHistory, write_box_input, write_click_input};
+use segarena_core::prompt::{ClickHistory, write_input};
 use segarena_core::record::{CaseRecord, InteractionRecord, Outcome};
 use segarena_core::work::WorkFolder;
 
@@ -45,14 +47,18 @@ pub(crate) fn make(
     let inputs = Folder::open(work.inputs())
         .with_context(|| format!("cannot open {}", work.inputs().display()))?;
     let name = OsStr::new(&record.case);
-    if index == 1 {
-        write_box_input(&inputs, name, &image)?;
+    let has_clicks = record
+        .interactions
+        .iter()
+        .any(|asked| asked.index == index && asked.prompt == PromptKind::CLICKS);
+    let prompt = if has_clicks {
+        let previous = previous.clone();
+        let previous = previous.unwrap_or_else(|| Array3::zeros(record.shape));
+        Prompt::clicks(index, &clicks(record, index), Arc::new(previous))
     } else {
-        let clicks = clicks(record, index);
-        let zeros = Array3::zeros(record.shape);
-        let previous = previous.as_ref().unwrap_or(&zeros);
-        write_click_input(&inputs, name, &image, &clicks, previous.view())?;
-    }
+        Prompt::boxes(index)
+    };
+    write_input(&inputs, name, &image, &prompt)?;
     let left = match previous {
         Some(previous) => {
             write_volume(&work.outputs().join(&record.case), "segs", previous.view())?;

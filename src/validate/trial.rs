@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use segarena_core::backend::{InferenceBackend, Submission, SubmissionFacts};
 use segarena_core::clicks::ChallengePolicy;
+use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
 use segarena_core::event::{Event, Observer};
 use segarena_core::npz::NpzMembers;
 use segarena_core::protocol::Protocol;
@@ -97,17 +98,22 @@ impl Trial {
         let longest = Duration::from_secs_f64(longest.fold(0.0, f64::max));
         let output = self.folder.join("results");
         let name = self.submission.name.clone();
+        let protocol = Protocol {
+            interaction_timeout: self.timeout.unwrap_or(longest),
+            ..protocol
+        };
+        let track = InteractiveTrack::new(TrackOptions {
+            protocol: protocol.clone(),
+            policy: Arc::new(ChallengePolicy),
+        });
         let evaluation = Evaluation {
             images: self.folder.join("imgs"),
             ground_truth: Some(self.folder.join("gts")),
             cases: files,
             submissions: vec![self.submission],
-            protocol: Protocol {
-                interaction_timeout: self.timeout.unwrap_or(longest),
-                ..protocol
-            },
+            protocol,
             backend: self.backend,
-            policy: Arc::new(ChallengePolicy),
+            track: Arc::new(track),
             output: output.clone(),
             work_dir: None,
             keep_work: true,

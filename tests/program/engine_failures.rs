@@ -14,6 +14,7 @@ use segarena_core::backend::{
 };
 use segarena_core::case::{CaseChoice, find_cases};
 use segarena_core::clicks::ChallengePolicy;
+use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
 use segarena_core::event::{Event, Observer};
 use segarena_core::protocol::Protocol;
 use segarena_core::run::{Evaluation, RunError, RunSummary};
@@ -97,6 +98,10 @@ async fn evaluate(
 ) -> Result<RunSummary, RunError> {
     let (images, truth) = (folder.join("imgs"), folder.join("gts"));
     let places = [("INPUTS", "{inputs}"), ("OUTPUTS", "{outputs}")];
+    let protocol = Protocol {
+        clicks: 1,
+        ..Protocol::default()
+    };
     let evaluation = Evaluation {
         cases: find_cases(&images, Some(&truth), &CaseChoice::default()).unwrap(),
         images,
@@ -109,12 +114,12 @@ async fn evaluate(
             },
             env: BTreeMap::from(places.map(|(name, value)| (name.to_owned(), value.to_owned()))),
         }],
-        protocol: Protocol {
-            clicks: 1,
-            ..Protocol::default()
-        },
+        track: Arc::new(InteractiveTrack::new(TrackOptions {
+            protocol: protocol.clone(),
+            policy: Arc::new(ChallengePolicy),
+        })),
+        protocol,
         backend,
-        policy: Arc::new(ChallengePolicy),
         output: folder.join("out"),
         work_dir: None,
         keep_work: false,

@@ -16,6 +16,7 @@ use segarena_core::backend::{
 };
 use segarena_core::case::{CaseChoice, find_cases};
 use segarena_core::clicks::ChallengePolicy;
+use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
 use segarena_core::event::NoObserver;
 use segarena_core::npz::{NpzFile, write_volume};
 use segarena_core::protocol::Protocol;
@@ -102,7 +103,10 @@ impl<'a> Stage<'a> {
             submissions,
             protocol: self.protocol.clone(),
             backend: Arc::clone(&backend),
-            policy: Arc::new(ChallengePolicy),
+            track: Arc::new(InteractiveTrack::new(TrackOptions {
+                protocol: self.protocol.clone(),
+                policy: Arc::new(ChallengePolicy),
+            })),
             output: self.output(),
             work_dir: None,
             keep_work: false,

@@ -3,6 +3,7 @@
 mod error;
 mod execution;
 mod log;
+mod session;
 mod status;
 mod submission;
 
@@ -11,6 +12,7 @@ use async_trait::async_trait;
 pub use error::{BackendError, BackendErrorKind};
 pub use execution::{Ending, Execution, InteractionRequest, LogTails, Phase};
 pub use log::{LogCapture, LogStream};
+pub use session::{CaseRequest, CaseSession, FreshStarts};
 pub use status::{BackendStatus, Enforcement, Limit, LimitStatus};
 pub use submission::{
     ImageFacts, Placeholders, ProgramFacts, Runnable, Submission, SubmissionFacts,
@@ -29,8 +31,9 @@ pub use submission::{
 ///   [`BackendError::is_temporary`].
 /// - **No state between calls that the caller cannot see.** What [`prepare`](Self::prepare)
 ///   found out travels in the [`Runnable`].
-/// - **Nothing outlives a call.** When [`infer`](Self::infer) returns, or when its future is
-///   dropped, no process and no container of that interaction is left.
+/// - **Nothing outlives its session.** When [`infer`](Self::infer) returns, or when its future is
+///   dropped, no process and no container of that interaction is left; what a session keeps
+///   between interactions is gone when it is closed or dropped.
 /// - The work folder belongs to the caller: a backend never cleans it, but leaves every file in
 ///   it readable and removable by the caller.
 #[async_trait]
@@ -56,6 +59,20 @@ pub trait InferenceBackend: Send + Sync {
         submission: &Submission,
         progress: &dyn PrepareProgress,
     ) -> Result<Runnable, BackendError>;
+
+    /// Begins a case: its interactions are asked of the session. The default starts the submission
+    /// anew for each, by [`infer`](Self::infer).
+    ///
+    /// # Errors
+    /// Only when the engine failed; never because of what the submission did.
+    async fn open<'a>(
+        &'a self,
+        runnable: &'a Runnable,
+        case: &CaseRequest<'_>,
+    ) -> Result<Box<dyn CaseSession + 'a>, BackendError> {
+        let _ = case;
+        Ok(Box::new(FreshStarts::new(self, runnable)))
+    }
 
     /// Runs one interaction from start to exit and says how it went.
     ///

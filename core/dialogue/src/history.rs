@@ -4,6 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::clicks::{Click, ClickKind};
+use crate::prompt::{Member, Value};
 use segarena_kernels::Voxel;
 
 /// All clicks placed in a case so far: for each label, in ascending order, one entry per
@@ -51,6 +52,40 @@ impl ClickHistory {
         self.labels.iter().flatten().all(Option::is_some)
     }
 
+    /// The members `clicks` and `clicks_order` of a model input, in the challenge's form.
+    pub fn members(&self) -> [Member; 2] {
+        let dictionaries = self.labels().map(|label| {
+            let of_kind = |kind: ClickKind| {
+                let voxels = label.of_kind(kind).map(voxel_value).collect();
+                (kind.name().to_owned(), Value::List(voxels))
+            };
+            Value::Dict(vec![of_kind(ClickKind::Fg), of_kind(ClickKind::Bg)])
+        });
+        let clicks = Member::Objects {
+            shape: vec![self.label_count()],
+            items: dictionaries.collect(),
+        };
+        [clicks, self.order()]
+    }
+
+    /// `clicks_order`: an array of strings where every label has its click, of objects otherwise.
+    fn order(&self) -> Member {
+        let shape = vec![self.label_count(), self.interactions()];
+        let kinds = || self.labels().flat_map(LabelClicks::kinds);
+        let names: Option<Vec<_>> = kinds().map(|kind| kind.map(ClickKind::name)).collect();
+        match names {
+            Some(items) => Member::TwoLetters { shape, items },
+            None => Member::Objects {
+                shape,
+                items: kinds()
+                    .map(|kind| {
+                        kind.map_or(Value::None, |kind| Value::Text(kind.name().to_owned()))
+                    })
+                    .collect(),
+            },
+        }
+    }
+
     /// The labels' clicks, labels ascending.
     pub fn labels(&self) -> impl Iterator<Item = LabelClicks<'_>> {
         self.labels.iter().map(|clicks| LabelClicks { clicks })
@@ -84,6 +119,10 @@ impl<'a> LabelClicks<'a> {
             .iter()
             .map(|click| click.map(|click| click.kind))
     }
+}
+
+fn voxel_value(voxel: Voxel) -> Value {
+    Value::List(voxel.map(|index| Value::Int(index as i64)).to_vec())
 }
 
 /// As the submission gets it: `{"clicks": [{"fg": [[z, y, x], …], "bg": […]}, …],

@@ -4,5 +4,13 @@
 #![warn(missing_docs)]
 
 pub mod clicks;
+mod dialogue;
 pub mod history;
+mod prompt;
 pub mod protocol;
+mod track;
+pub mod tracks;
+
+pub use dialogue::{Answer, Dialogue, Scores, Skipped};
+pub use prompt::{ImageMembers, Member, Prompt, PromptKind, Value};
+pub use track::{CaseProblem, CaseResult, CaseTruth, InteractionResult, Track, TruthReading};

@@ -55,9 +55,30 @@ impl Default for Protocol {
 }
 
 impl Protocol {
-    /// Interactions of a case: the bounding box and the clicks.
-    pub fn interactions(&self) -> usize {
-        self.clicks + 1
+    /// The options that change a number and are not the challenge's, as `name=value`.
+    pub fn changed_options(&self) -> Vec<String> {
+        let standard = Self::default();
+        let mut changed = Vec::new();
+        if self.clicks != standard.clicks {
+            changed.push(format!("clicks={}", self.clicks));
+        }
+        if self.nsd_tolerance_mm != standard.nsd_tolerance_mm {
+            changed.push(format!("nsd_tolerance_mm={}", self.nsd_tolerance_mm));
+        }
+        if self.seconds_per_class != standard.seconds_per_class {
+            changed.push(format!("seconds_per_class={}", self.seconds_per_class));
+        }
+        if self.over_time != standard.over_time {
+            changed.push("over_time=zero".to_owned());
+        }
+        if self.failed_prediction != standard.failed_prediction {
+            changed.push("failed_prediction=zeros".to_owned());
+        }
+        if self.interaction_timeout != standard.interaction_timeout {
+            let seconds = self.interaction_timeout.as_secs_f64();
+            changed.push(format!("interaction_timeout={seconds}s"));
+        }
+        changed
     }
 
     /// The most seconds of running time a case with so many classes may take.

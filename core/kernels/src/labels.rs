@@ -132,6 +132,11 @@ impl LabelKeys {
         }
     }
 
+    /// The key of each byte value: 0 for a byte that is no label.
+    pub fn of_bytes(&self) -> [u8; 256] {
+        std::array::from_fn(|byte| self.key_of(byte as i64))
+    }
+
     /// Every label with its key, labels ascending.
     pub fn iter(&self) -> impl Iterator<Item = (i64, u8)> + '_ {
         self.labels.iter().enumerate().map(|(rank, &label)| {

@@ -1,9 +1,7 @@
 //! Model inputs: the file a submission finds in its inputs folder at each interaction.
 //!
-//! Interaction 1 ([`write_box_input`]) passes the image file on. The others
-//! ([`write_click_input`]) hold the image, the boxes, all clicks so far and the previous
-//! prediction. Members of the image file are copied compressed as they are. The ground truth is
-//! in neither.
+//! [`write_input`] makes it from a prompt: members of the image file, copied compressed as they
+//! are, and the prompt's own. The ground truth is never among them.
 
 mod bounds;
 mod input;
@@ -18,17 +16,14 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use ndarray::ArrayView3;
+use segarena_dialogue::{ImageMembers, Member, Prompt, Value as PromptValue};
 
-use crate::clicks::ClickKind;
 use crate::npz::pickle::{ObjectArray, Value};
 use crate::npz::{CopyError, Flaw, Folder, Image, NpzError, NpzWriter};
 
-/// Keys that a first input never has, whatever the image file holds: the answer, and those whose
-/// absence tells a submission that this is the first interaction.
-const NEVER_FIRST: [&str; 4] = ["gts", "clicks", "clicks_order", "prev_pred"];
-/// What later inputs take from the image file.
-const ALWAYS: [&str; 3] = ["imgs", "spacing", "boxes"];
+/// Keys that no input takes from the image file: the answer, and those whose absence tells a
+/// submission that this is the first interaction.
+const NEVER_FROM_IMAGE: [&str; 4] = ["gts", "clicks", "clicks_order", "prev_pred"];
 
 /// Why a model input could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -47,38 +42,30 @@ pub enum PromptError {
     },
 }
 
-/// Writes the model input of interaction 1 as `name` into `folder`, whole or not at all.
+/// Writes the model input of a prompt as `name` into `folder`, whole or not at all: the members of
+/// the image that the prompt hands on, then its own.
 ///
-/// It holds every member of the image file but `gts`; Python boxes are pickled anew so that any
-/// numpy reads them. Whatever was under `name` is replaced; a link there is not followed.
+/// The image's members keep their bytes, but Python objects are pickled anew so that any numpy
+/// reads them. `gts` is never among them. Whatever was under `name` is replaced; a link there is
+/// not followed.
 ///
 /// # Errors
 /// If the image cannot be read any more or the folder does not take the file.
-pub fn write_box_input(folder: &Folder, name: &OsStr, image: &Image) -> Result<(), PromptError> {
-    write(folder, name, image, |writer| {
-        image.copy_members(writer, |key| !NEVER_FIRST.contains(&base_name(key)))
-    })
-}
-
-/// Writes the model input of an interaction with clicks as `name` into `folder`, whole or not at
-/// all: `imgs`, `spacing`, `boxes` where the image has them, `clicks`, `clicks_order` and
-/// `prev_pred`, the previous prediction cast to uint8.
-///
-/// # Errors
-/// As [`write_box_input`].
-pub fn write_click_input(
+pub fn write_input(
     folder: &Folder,
     name: &OsStr,
     image: &Image,
-    clicks: &ClickHistory,
-    previous: ArrayView3<'_, u8>,
+    prompt: &Prompt,
 ) -> Result<(), PromptError> {
     write(folder, name, image, |writer| {
-        image.copy_members(writer, |key| ALWAYS.contains(&key))?;
-        write_clicks(writer, clicks).map_err(CopyError::Target)?;
-        writer
-            .array("prev_pred", previous)
-            .map_err(CopyError::Target)
+        image.copy_members(writer, |key| match prompt.image {
+            ImageMembers::All => !NEVER_FROM_IMAGE.contains(&base_name(key)),
+            ImageMembers::Only(keys) => keys.contains(&key) && key != "gts",
+        })?;
+        for (key, member) in &prompt.members {
+            write_member(writer, key, member).map_err(CopyError::Target)?;
+        }
+        Ok(())
     })
 }
 
@@ -120,50 +107,33 @@ fn base_name(key: &str) -> &str {
     key.rsplit('/').next().unwrap_or(key)
 }
 
-fn write_clicks(writer: &mut FileWriter<'_>, clicks: &ClickHistory) -> Result<(), Flaw> {
-    let voxels = |voxel: [usize; 3]| {
-        Value::List(
-            voxel
-                .iter()
-                .map(|&index| Value::Int(index as i64))
-                .collect(),
-        )
-    };
-    let labels = clicks.labels().map(|label| {
-        let of_kind = |kind| Value::List(label.of_kind(kind).map(voxels).collect());
-        Value::Dict(vec![
-            (Value::from("fg"), of_kind(ClickKind::Fg)),
-            (Value::from("bg"), of_kind(ClickKind::Bg)),
-        ])
-    });
-    writer.objects("clicks", &ObjectArray::from_items(labels.collect()))?;
-
-    let shape = [clicks.label_count(), clicks.interactions()];
-    let order: Vec<Option<&str>> = clicks
-        .labels()
-        .flat_map(|label| label.kinds().map(|kind| kind.map(letters)))
-        .collect();
-    let complete: Option<Vec<&str>> = order.iter().copied().collect();
-    match complete {
-        Some(strings) => writer.two_letters("clicks_order", &shape, &strings),
-        None => {
-            let items = order
-                .into_iter()
-                .map(|kind| kind.map_or(Value::None, Value::from));
-            let flaw = || Flaw::Unwritable {
-                key: "clicks_order".to_owned(),
+fn write_member(writer: &mut FileWriter<'_>, key: &str, member: &Member) -> Result<(), Flaw> {
+    match member {
+        Member::Labels(volume) => writer.array(key, volume.view()),
+        Member::TwoLetters { shape, items } => writer.two_letters(key, shape, items),
+        Member::Objects { shape, items } => {
+            let items = items.iter().map(python_value).collect();
+            let array = ObjectArray::new(shape.clone(), items).ok_or_else(|| Flaw::Unwritable {
+                key: key.to_owned(),
                 reason: "its rows differ in length".to_owned(),
-            };
-            let array = ObjectArray::new(shape.to_vec(), items.collect()).ok_or_else(flaw)?;
-            writer.objects("clicks_order", &array)
+            })?;
+            writer.objects(key, &array)
         }
     }
 }
 
-/// A click's kind as `clicks_order` names it.
-fn letters(kind: ClickKind) -> &'static str {
-    match kind {
-        ClickKind::Fg => "fg",
-        ClickKind::Bg => "bg",
+/// A prompt's value as it is pickled.
+pub(crate) fn python_value(value: &PromptValue) -> Value {
+    match value {
+        PromptValue::None => Value::None,
+        PromptValue::Int(number) => Value::Int(*number),
+        PromptValue::Text(text) => Value::from(text.as_str()),
+        PromptValue::List(items) => Value::List(items.iter().map(python_value).collect()),
+        PromptValue::Dict(entries) => {
+            let entry = |(key, value): &(String, PromptValue)| {
+                (Value::from(key.as_str()), python_value(value))
+            };
+            Value::Dict(entries.iter().map(entry).collect())
+        }
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use segarena_formats::temporary::{is_abandoned, is_temporary, temporary_prefix};
 
-pub use table::{metrics_table, metrics_table_columns};
+pub use table::metrics_table;
 
 /// A result that could not be written.
 #[derive(Debug, thiserror::Error)]

@@ -11,13 +11,14 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use segarena_dialogue::Track;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::RunError;
-use super::fingerprint::{hash_case, hex};
 use crate::case::{Case, CaseFiles};
 use crate::event::{Event, Observer};
+use crate::hash::{hash_case, hex};
 use crate::results::{WriteError, write_whole};
 
 /// What is known of every case of a run, in the run's order.
@@ -27,6 +28,9 @@ pub struct CheckedCases {
     schema: u32,
     /// The version of segarena that checked them: another may be stricter.
     segarena: String,
+    /// The track that they were checked for: another may need more of them.
+    #[serde(default = "crate::record::first_track")]
+    track: String,
     cases: Vec<CheckedCase>,
 }
 
@@ -87,13 +91,14 @@ impl CheckedCases {
     /// what was found there.
     pub(super) fn check(
         cases: &[CaseFiles],
+        track: &dyn Track,
         folder: &Path,
         observer: &dyn Observer,
     ) -> Result<Self, RunError> {
-        let known = known_cases(folder);
+        let known = known_cases(folder, &track.id());
         let mut checked = Vec::with_capacity(cases.len());
         for (before, files) in cases.iter().enumerate() {
-            checked.push(check(files, &known)?);
+            checked.push(check(files, track, &known)?);
             observer.notice(&Event::CaseChecked {
                 case: files.name.clone(),
                 done: before + 1,
@@ -103,17 +108,19 @@ impl CheckedCases {
         Ok(Self {
             schema: Self::SCHEMA,
             segarena: env!("CARGO_PKG_VERSION").to_owned(),
+            track: track.id(),
             cases: checked,
         })
     }
 
     /// What earlier runs found out about `cases`, where that is all of them and none has changed.
-    pub fn recall(cases: &[CaseFiles], folder: &Path) -> Option<Self> {
-        let known = known_cases(folder);
+    pub fn recall(cases: &[CaseFiles], track: &str, folder: &Path) -> Option<Self> {
+        let known = known_cases(folder, track);
         let recalled = cases.iter().map(|files| recall(files, &known));
         Some(Self {
             schema: Self::SCHEMA,
             segarena: env!("CARGO_PKG_VERSION").to_owned(),
+            track: track.to_owned(),
             cases: recalled.collect::<Option<_>>()?,
         })
     }
@@ -157,7 +164,7 @@ impl CheckedCases {
 
 /// All that files in `folder` know of cases, by the image's path. A file that can't be read knows
 /// nothing.
-fn known_cases(folder: &Path) -> HashMap<PathBuf, Vec<CheckedCase>> {
+fn known_cases(folder: &Path, track: &str) -> HashMap<PathBuf, Vec<CheckedCase>> {
     let mut known: HashMap<PathBuf, Vec<CheckedCase>> = HashMap::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name();
@@ -167,7 +174,7 @@ fn known_cases(folder: &Path) -> HashMap<PathBuf, Vec<CheckedCase>> {
         let Ok(found) = CheckedCases::read(folder, name) else {
             continue;
         };
-        if found.segarena != env!("CARGO_PKG_VERSION") {
+        if found.segarena != env!("CARGO_PKG_VERSION") || found.track != track {
             continue;
         }
         for case in found.cases {
@@ -188,6 +195,7 @@ fn recall(files: &CaseFiles, known: &HashMap<PathBuf, Vec<CheckedCase>>) -> Opti
 
 fn check(
     files: &CaseFiles,
+    track: &dyn Track,
     known: &HashMap<PathBuf, Vec<CheckedCase>>,
 ) -> Result<CheckedCase, RunError> {
     if let Some(case) = recall(files, known) {
@@ -201,6 +209,7 @@ fn check(
     let image = KnownFile::at(&files.image).map_err(unreadable)?;
     let ground_truth = KnownFile::at(&files.ground_truth).map_err(unreadable)?;
     let case = Case::load(files)?;
+    case.check(track)?;
     Ok(CheckedCase {
         name: files.name.clone(),
         sha256: hash_case(files).map_err(unreadable)?,

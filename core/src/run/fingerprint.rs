@@ -1,14 +1,11 @@
 //! What determines a submission's numbers, so that results of different runs are never mixed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::case::CaseFiles;
+use crate::hash::hex;
 use crate::protocol::Protocol;
 
 /// Everything that determines a submission's numbers.
@@ -18,6 +15,9 @@ pub struct Fingerprint {
     pub segarena: String,
     /// The protocol's options.
     pub protocol: Protocol,
+    /// The id of the track.
+    #[serde(default = "crate::record::first_track")]
+    pub track: String,
     /// The click policy with its options.
     pub click_policy: String,
     /// The backend's kind.
@@ -39,6 +39,8 @@ impl Fingerprint {
             }
         };
         compare("segarena's version", &self.segarena, &other.segarena);
+        let name = |id: &str| id.split('(').next().unwrap_or_default().to_owned();
+        compare("the track", &name(&self.track), &name(&other.track));
         let (then, now) = (fields(&self.protocol), fields(&other.protocol));
         for (key, value) in &then {
             compare(key, value, now.get(key).map_or("unset", String::as_str));
@@ -77,6 +79,7 @@ impl Fingerprint {
             cases: BTreeMap::new(),
             segarena: self.segarena.clone(),
             protocol: self.protocol.clone(),
+            track: self.track.clone(),
             click_policy: self.click_policy.clone(),
             backend: self.backend.clone(),
             submission: self.submission.clone(),
@@ -93,48 +96,4 @@ fn fields(protocol: &Protocol) -> BTreeMap<String, String> {
         .into_iter()
         .map(|(key, value)| (key, value.to_string()))
         .collect()
-}
-
-/// The SHA-256 of a case's files, in hexadecimal.
-///
-/// # Errors
-/// Those of reading them.
-pub fn hash_case(files: &CaseFiles) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    add_file(&mut hash, &files.image)?;
-    if files.ground_truth != files.image {
-        add_file(&mut hash, &files.ground_truth)?;
-    }
-    Ok(hex(&hash.finalize()))
-}
-
-/// The SHA-256 of a file, in hexadecimal, as `sha256sum` prints it.
-///
-/// # Errors
-/// Those of reading it.
-pub fn hash_file(path: &Path) -> io::Result<String> {
-    let mut hash = Sha256::new();
-    add_content(&mut hash, &mut File::open(path)?)?;
-    Ok(hex(&hash.finalize()))
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn add_file(hash: &mut Sha256, path: &Path) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    hash.update(file.metadata()?.len().to_le_bytes());
-    add_content(hash, &mut file)
-}
-
-fn add_content(hash: &mut Sha256, file: &mut File) -> io::Result<()> {
-    let mut piece = vec![0; 256 << 10];
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(()),
-            count => hash.update(&piece[..count]),
-        }
-    }
 }

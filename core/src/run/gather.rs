@@ -9,6 +9,7 @@ use rayon::prelude::*;
 
 use super::finished::finished_cases;
 use super::output::OutputFolder;
+use super::record::known_track;
 use super::shard::{Shard, shares};
 use super::shard_record::{Life, ShardRecord, ShardState, Task};
 use super::sharded::shard_records;
@@ -76,6 +77,9 @@ pub enum GatherError {
         /// What the system said.
         source: io::Error,
     },
+    /// The shards evaluated a track of another version of segarena.
+    #[error("this version of segarena does not know the track {0} (gather with the one that ran)")]
+    OtherTrack(String),
     /// A table or the record can't be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -94,10 +98,12 @@ pub fn gather(output: &Path) -> Result<Gathered, GatherError> {
         let records = shards.finished(&folder, name);
         let files = folder.submission(name);
         if !records.is_empty() {
-            let clicks = shards.task.fingerprint.protocol.clicks;
+            let fingerprint = &shards.task.fingerprint;
+            let track = known_track(&fingerprint.track, &fingerprint.protocol)
+                .ok_or_else(|| GatherError::OtherTrack(fingerprint.track.clone()))?;
             let in_order = shards.names().filter_map(|case| records.get(case));
             create_folder(files.folder())?;
-            write_whole(&files.table(), &metrics_table(clicks, in_order))?;
+            write_whole(&files.table(), &metrics_table(&*track, in_order))?;
         }
         missing.extend(shards.missing(index, name, &records));
         summaries.push(SubmissionSummary {
@@ -135,7 +141,7 @@ pub(super) fn unfinished_shards(
     count: usize,
 ) -> Option<BTreeSet<usize>> {
     let folder = OutputFolder::at(output);
-    let checked = CheckedCases::recall(cases, &folder.private())?;
+    let checked = CheckedCases::recall(cases, &fingerprint.track, &folder.private())?;
     let records = shard_records(&folder).ok()?;
     let mut unfinished = BTreeSet::new();
     let shares = shares(submissions.len(), &checked.weights(), count);

@@ -7,15 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::fingerprint::{Fingerprint, hash_file};
+use super::fingerprint::Fingerprint;
 use super::journal::{Journal, JournalError};
 use super::{Evaluation, RunError, SubmissionSummary};
 use crate::backend::{InferenceBackend, Runnable};
-use crate::case::{Case, CaseFiles};
+use crate::case::{Case, CaseFiles, stem};
 use crate::event::{Event, Observer};
+use crate::hash::hash_file;
 use crate::record::{CaseRecord, InteractionRecord};
 use crate::results::{SubmissionFiles, create_folder, metrics_table, write_json, write_whole};
-use crate::session::Session;
+use crate::session::{Session, SessionSetting};
 use crate::work::WorkFolder;
 
 /// One submission, ready to run on all cases.
@@ -173,26 +174,36 @@ impl Shared {
         });
         let case = tokio::task::block_in_place(|| Case::load(files))?;
         let work = self.work_folder(files)?;
-        let session = Session {
+        let setting = SessionSetting {
             run_id: &run.run_id,
-            case: &case,
             backend: &*run.backend,
             runnable: &run.runnable,
-            policy: &*evaluation.policy,
+            track: &*evaluation.track,
             protocol: &evaluation.protocol,
-            work: &work,
             files: &run.files,
-            journal: &|record| self.note_interaction(&case.name, record),
             observer: &*run.observer,
+            waits: &crate::retry::WAITS,
             cancel: stop,
             lane,
             jobs: evaluation.jobs,
         };
-        let record = session.run().await.map_err(|source| RunError::Session {
+        let of_case = |source| RunError::Session {
             submission: run.name().to_owned(),
             case: files.name.clone(),
             source: Box::new(source),
-        })?;
+        };
+        let mut session = Session::open(setting, &case, &work)
+            .await
+            .map_err(of_case)?;
+        while let Some(record) = session.next().await.map_err(of_case)? {
+            self.note_interaction(&case.name, record)?;
+            run.observer.notice(&Event::InteractionFinished {
+                submission: run.name().to_owned(),
+                case: case.name.clone(),
+                record: record.clone(),
+            });
+        }
+        let record = session.finish().await.map_err(of_case)?;
         self.finish(record)
     }
 
@@ -242,8 +253,10 @@ impl Shared {
     }
 
     fn write_record(&self, record: &CaseRecord) -> Result<(), RunError> {
-        let stem = record.case.strip_suffix(".npz").unwrap_or(&record.case);
-        Ok(write_json(&self.run.files.record(stem), record)?)
+        Ok(write_json(
+            &self.run.files.record(stem(&record.case)),
+            record,
+        )?)
     }
 
     fn write_table(&self) -> Result<(), RunError> {
@@ -253,7 +266,7 @@ impl Shared {
         // Holding the lock while writing keeps an older table from replacing a newer one.
         let done = lock(&self.done);
         let records = self.ordered(&done);
-        let table = metrics_table(self.run.evaluation.protocol.clicks, records);
+        let table = metrics_table(&*self.run.evaluation.track, records);
         Ok(write_whole(&self.run.files.table(), &table)?)
     }
 

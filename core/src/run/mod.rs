@@ -11,7 +11,6 @@ mod output;
 mod past;
 mod record;
 mod rescore;
-mod retry;
 mod shard;
 mod shard_record;
 mod sharded;
@@ -20,19 +19,20 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use segarena_dialogue::Track;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{BackendError, BackendErrorKind, InferenceBackend, Runnable, Submission};
 use crate::case::{CaseError, CaseFiles};
-use crate::clicks::ClickPolicy;
 use crate::event::{Event, Observer};
 use crate::protocol::Protocol;
 use crate::record::CaseRecord;
 use crate::results::WriteError;
+use crate::retry::RetryingBackend;
 use crate::session::SessionError;
 
 pub use checked::{CheckedCase, CheckedCases};
-pub use fingerprint::{Fingerprint, hash_case, hash_file, hex};
+pub use fingerprint::Fingerprint;
 pub use finished::OtherConfiguration;
 pub use gather::{GatherError, Gathered, MissingCase, gather};
 pub use journal::JournalError;
@@ -41,7 +41,6 @@ pub use output::OutputFolder;
 pub use past::{PastRun, PastRunError, PastSubmission};
 pub use record::{CaseIdentity, Progress, RunRecord, SubmissionState};
 pub use rescore::{Rescored, rescore_case};
-pub use retry::RetryingBackend;
 pub use shard::{Pair, Shard, shares};
 pub use shard_record::{ShardOwner, ShardRecord, ShardState, Task};
 pub use sharded::ShardTaken;
@@ -65,8 +64,8 @@ pub struct Evaluation {
     pub protocol: Protocol,
     /// Runs the submissions.
     pub backend: Arc<dyn InferenceBackend>,
-    /// Places the clicks.
-    pub policy: Arc<dyn ClickPolicy>,
+    /// What is asked of a submission.
+    pub track: Arc<dyn Track>,
     /// Where results go.
     pub output: PathBuf,
     /// Where work folders are made; none: inside the output folder.
@@ -179,7 +178,8 @@ impl Evaluation {
     ) -> Result<RunSummary, RunError> {
         let (output, checked) = tokio::task::block_in_place(|| -> Result<_, RunError> {
             let output = OutputFolder::at(&self.output);
-            let checked = CheckedCases::check(&self.cases, &output.private(), &*observer)?;
+            let checked =
+                CheckedCases::check(&self.cases, &*self.track, &output.private(), &*observer)?;
             Ok((OutputFolder::create(&self.output)?, checked))
         })?;
         let _lock = OutputLock::take(&self.output, &output.lock())?;
@@ -261,7 +261,8 @@ impl Evaluation {
             started: now(),
             finished: None,
             protocol: self.protocol.clone(),
-            click_policy: self.policy.name().to_owned(),
+            track: self.track.id(),
+            click_policy: self.track.click_policy().unwrap_or_default(),
             backend: self.backend.kind().to_owned(),
             engine: format!("{}{}", status.engine, version.unwrap_or_default()),
             limits: status.limits.clone(),
@@ -319,7 +320,7 @@ impl Run {
                 .iter()
                 .map(|case| case.name.clone())
                 .collect(),
-            interactions: self.evaluation.protocol.interactions(),
+            interactions: self.evaluation.track.prompts().len(),
             jobs: self.evaluation.jobs,
         });
         let result = self.all_submissions().await;
@@ -480,6 +481,7 @@ impl Run {
         Fingerprint {
             segarena: self.record.segarena.clone(),
             protocol: self.evaluation.protocol.clone(),
+            track: self.record.track.clone(),
             click_policy: self.record.click_policy.clone(),
             backend: self.record.backend.clone(),
             submission: runnable.fingerprint.clone(),

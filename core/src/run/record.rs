@@ -1,5 +1,10 @@
 //! `run.json`: what was evaluated, how, and how far it came.
 
+use std::sync::Arc;
+
+use segarena_dialogue::Track;
+use segarena_dialogue::clicks::ChallengePolicy;
+use segarena_dialogue::tracks::{TrackOptions, built_in};
 use serde::{Deserialize, Serialize};
 
 use crate::backend::LimitStatus;
@@ -20,6 +25,9 @@ pub struct RunRecord {
     pub finished: Option<String>,
     /// The protocol's options.
     pub protocol: Protocol,
+    /// The id of the track.
+    #[serde(default = "crate::record::first_track")]
+    pub track: String,
     /// The click policy with its options.
     pub click_policy: String,
     /// The backend's kind.
@@ -44,6 +52,22 @@ pub struct RunRecord {
 impl RunRecord {
     /// The version of the form of `run.json`.
     pub const SCHEMA: u32 = 1;
+
+    /// The run's track, as [`known_track`] knows it.
+    pub fn track(&self) -> Option<Arc<dyn Track>> {
+        known_track(&self.track, &self.protocol)
+    }
+}
+
+/// The track with this id, for tables and columns; clicks would be placed by the challenge's
+/// policy. `None` where this version of segarena does not know it.
+pub(super) fn known_track(id: &str, protocol: &Protocol) -> Option<Arc<dyn Track>> {
+    let name = id.split('@').next()?;
+    let options = TrackOptions {
+        protocol: protocol.clone(),
+        policy: Arc::new(ChallengePolicy),
+    };
+    built_in(name, &options)
 }
 
 /// A case and what its files were.

@@ -1,10 +1,10 @@
 //! A finished case's scores, computed again from what was saved.
 
-use super::fingerprint::{hash_case, hash_file};
 use super::journal::finished_case;
 use super::output::OutputFolder;
 use super::past::{PastRun, PastSubmission};
 use crate::case::{Case, CaseFiles};
+use crate::hash::{hash_case, hash_file};
 use crate::npz::{Prediction, read_saved_segs};
 use crate::record::{CaseRecord, InteractionRecord, Outcome};
 use crate::score::score;
@@ -53,7 +53,7 @@ pub fn rescore_case(
         let prediction = Prediction::from_cast(prediction, &case.keys);
         let comparison = Comparison::new(&case.truth, prediction.scored.view());
         let tolerance = run.record.protocol.nsd_tolerance_mm;
-        interaction.set_scores(score(&comparison, &case.keys, tolerance));
+        interaction.set_scores(score(&comparison, &case.keys, tolerance).into());
     }
     let protocol = &run.record.protocol;
     again.apply_time_limit(

@@ -75,7 +75,7 @@ impl Evaluation {
     /// When a case is not as it should be, or the output folder can't be written.
     pub fn prepare(&self, observer: &dyn Observer) -> Result<CheckedCases, RunError> {
         let folder = OutputFolder::create(&self.output)?.private();
-        let checked = CheckedCases::check(&self.cases, &folder, observer)?;
+        let checked = CheckedCases::check(&self.cases, &*self.track, &folder, observer)?;
         checked.save(&folder)?;
         Ok(checked)
     }
@@ -139,7 +139,7 @@ impl Evaluation {
     ) -> Result<RunSummary, RunError> {
         let folder = output.private();
         let (checked, name) = tokio::task::block_in_place(|| -> Result<_, RunError> {
-            let checked = CheckedCases::check(&self.cases, &folder, &*observer)?;
+            let checked = CheckedCases::check(&self.cases, &*self.track, &folder, &*observer)?;
             let name = checked.save(&folder)?;
             Ok((checked, name))
         })?;
@@ -167,7 +167,8 @@ impl Evaluation {
             fingerprint: Fingerprint {
                 segarena: env!("CARGO_PKG_VERSION").to_owned(),
                 protocol: self.protocol.clone(),
-                click_policy: self.policy.name().to_owned(),
+                track: self.track.id(),
+                click_policy: self.track.click_policy().unwrap_or_default(),
                 backend: self.backend.kind().to_owned(),
                 submission: String::new(),
                 cases: std::collections::BTreeMap::new(),

@@ -5,12 +5,14 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::{Array1, Array3};
 use segarena_core::clicks::{Click, ClickKind};
+use segarena_core::dialogue::Prompt;
 use segarena_core::npz::pickle::{ObjectArray, Value};
 use segarena_core::npz::{Folder, Image, NpzWriter};
-use segarena_core::prompt::{ClickHistory, PromptError, write_box_input, write_click_input};
+use segarena_core::prompt::{ClickHistory, PromptError, write_input};
 use tempfile::TempDir;
 
 use super::craft::{self, Entry};
@@ -58,12 +60,11 @@ fn clicks() -> ClickHistory {
 }
 
 fn write_clicks(folder: &Folder, image: &Image) -> Result<(), PromptError> {
-    write_click_input(
+    write_input(
         folder,
         name(),
         image,
-        &clicks(),
-        Array3::zeros(SHAPE).view(),
+        &Prompt::clicks(2, &clicks(), Arc::new(Array3::zeros(SHAPE))),
     )
 }
 
@@ -88,7 +89,13 @@ fn names(path: &Path) -> Vec<String> {
 fn the_first_input_has_all_members_but_the_answer_and_later_prompts() {
     let (data, inputs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let image = image(&data);
-    write_box_input(&Folder::open(inputs.path()).unwrap(), name(), &image).unwrap();
+    write_input(
+        &Folder::open(inputs.path()).unwrap(),
+        name(),
+        &image,
+        &Prompt::boxes(1),
+    )
+    .unwrap();
     let mut names = names(&inputs.path().join(NAME));
     names.sort_unstable();
     assert_eq!(
@@ -121,7 +128,7 @@ fn voxels_are_copied_compressed_as_they_are() {
     let image = image(&data);
     let folder = Folder::open(inputs.path()).unwrap();
     let original = members(image.path());
-    write_box_input(&folder, name(), &image).unwrap();
+    write_input(&folder, name(), &image, &Prompt::boxes(1)).unwrap();
     for input in [members(&inputs.path().join(NAME)), {
         write_clicks(&folder, &image).unwrap();
         members(&inputs.path().join(NAME))
@@ -145,7 +152,7 @@ fn the_inputs_folder_holds_exactly_one_file_that_others_can_read() {
     let (data, inputs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let folder = Folder::open(inputs.path()).unwrap();
     let image = image(&data);
-    write_box_input(&folder, name(), &image).unwrap();
+    write_input(&folder, name(), &image, &Prompt::boxes(1)).unwrap();
     write_clicks(&folder, &image).unwrap();
     let files: Vec<_> = fs::read_dir(inputs.path())
         .unwrap()
@@ -228,7 +235,7 @@ fn a_name_that_is_a_path_is_refused() {
     let folder = Folder::open(inputs.path()).unwrap();
     let image = image(&data);
     for bad in ["../case.npz", "/case.npz", "a/b.npz", "..", ".", ""] {
-        let error = write_box_input(&folder, OsStr::new(bad), &image).unwrap_err();
+        let error = write_input(&folder, OsStr::new(bad), &image, &Prompt::boxes(1)).unwrap_err();
         assert!(matches!(error, PromptError::Folder { .. }), "{bad}");
     }
     assert_eq!(fs::read_dir(inputs.path()).unwrap().count(), 0);

@@ -3,11 +3,13 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use ndarray::Array3;
 use segarena_core::clicks::{Click, ClickKind};
+use segarena_core::dialogue::Prompt;
 use segarena_core::npz::{Folder, Image};
-use segarena_core::prompt::{ClickHistory, write_box_input, write_click_input};
+use segarena_core::prompt::{ClickHistory, write_input};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -73,7 +75,13 @@ pub(crate) fn first_inputs_hold_the_image_but_not_the_ground_truth_for_every_num
         let folder = Folder::open(inputs.path()).unwrap();
         for (name, _) in &images.boxes {
             let file = format!("{name}.npz");
-            write_box_input(&folder, OsStr::new(&file), &images.open(name)).unwrap();
+            write_input(
+                &folder,
+                OsStr::new(&file),
+                &images.open(name),
+                &Prompt::boxes(1),
+            )
+            .unwrap();
         }
         for reader in &environments {
             let found = found_by(reader, inputs.path());
@@ -131,12 +139,11 @@ pub(crate) fn click_inputs_hold_lists_and_letters_for_every_numpy() {
         for (name, _) in &images.boxes {
             let file = format!("{name}.npz");
             let image = images.open(name);
-            write_click_input(
+            write_input(
                 &folder,
                 OsStr::new(&file),
                 &image,
-                &history(),
-                previous.view(),
+                &Prompt::clicks(2, &history(), Arc::new(previous.clone())),
             )
             .unwrap();
         }
@@ -197,12 +204,11 @@ pub(crate) fn a_label_without_a_click_has_a_real_none_in_clicks_order() {
         ]);
         let previous = Array3::zeros(SHAPE);
 
-        write_click_input(
+        write_input(
             &folder,
             OsStr::new("case.npz"),
             &images.open("ints"),
-            &history,
-            previous.view(),
+            &Prompt::clicks(2, &history, Arc::new(previous.clone())),
         )
         .unwrap();
 

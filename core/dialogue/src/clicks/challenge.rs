@@ -22,9 +22,14 @@ const SEED: u32 = 42;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ChallengePolicy;
 
+impl ChallengePolicy {
+    /// The name by which the configuration chooses it.
+    pub const NAME: &'static str = "challenge";
+}
+
 impl ClickPolicy for ChallengePolicy {
     fn name(&self) -> &str {
-        "challenge"
+        Self::NAME
     }
 
     fn place(&self, comparison: &Comparison<'_>, key: u8) -> Option<Click> {

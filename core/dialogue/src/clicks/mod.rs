@@ -65,6 +65,11 @@ pub trait ClickPolicy: Send + Sync {
     /// The name by which the configuration chooses this policy.
     fn name(&self) -> &str;
 
+    /// The name with every option that can change a click: `random(seed=7)`.
+    fn id(&self) -> String {
+        self.name().to_owned()
+    }
+
     /// The click for the label whose key is `key`, or `None` if nothing is wrong with it.
     fn place(&self, comparison: &Comparison<'_>, key: u8) -> Option<Click>;
 }

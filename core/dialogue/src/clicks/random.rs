@@ -21,6 +21,10 @@ impl ClickPolicy for RandomPolicy {
         "random"
     }
 
+    fn id(&self) -> String {
+        format!("random(seed={})", self.seed)
+    }
+
     fn place(&self, comparison: &Comparison<'_>, key: u8) -> Option<Click> {
         let error = comparison.error_runs(key);
         let count = error.voxels();

@@ -33,8 +33,9 @@ pub use image::CopyError;
 pub use image::Image;
 pub use members::NpzMembers;
 pub use prediction::{
-    Prediction, SpareVolume, read_prediction, read_prediction_bytes, read_prediction_file,
+    SpareVolume, read_prediction, read_prediction_bytes, read_prediction_file,
     read_prediction_reusing,
 };
 pub use result::{ResultWriter, SavedSegs, read_saved_segs};
+pub use segarena_kernels::Prediction;
 pub use writer::{NpzWriter, Writable};

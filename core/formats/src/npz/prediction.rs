@@ -4,9 +4,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
-use ndarray::Array3;
-
-use segarena_kernels::LabelKeys;
+use segarena_kernels::{LabelKeys, Prediction};
 
 use super::archive::Archive;
 use super::dtype::Dtype;
@@ -22,61 +20,6 @@ const WANTED: &str = "booleans, integers or floats (bool, int8…64, uint8…64,
 const PURPOSE: &str = "a prediction is the array `segs`, of the ground truth's shape";
 const CASTABLE: &str =
     "labels must be finite numbers that fit 32 bits, or the cast to uint8 has no meaning";
-
-/// A prediction in the three readings that the protocol needs, all of the ground truth's shape
-/// and in C order.
-///
-/// Where two readings are the same array they share it. A voxel that carries no label may hold
-/// any byte that is no label's key, not only 0, in [`Self::scored`] and [`Self::clicked`].
-#[derive(Debug, Clone)]
-pub struct Prediction {
-    /// `segs` as numpy's `astype(uint8)` casts it: what is saved and given to the submission as
-    /// `prev_pred`.
-    pub cast: Arc<Array3<u8>>,
-    /// The keys of the values as they were written: a float 1.0 is label 1, 0.7 is none. Scores
-    /// compare these.
-    pub scored: Arc<Array3<u8>>,
-    /// The keys of the cast values: what clicks are placed on.
-    pub clicked: Arc<Array3<u8>>,
-    /// What is odd about the values but not forbidden, in words.
-    pub remarks: Vec<String>,
-}
-
-impl Prediction {
-    /// A prediction given as its cast values.
-    pub fn from_cast(cast: Array3<u8>, keys: &LabelKeys) -> Self {
-        let cast = if cast.is_standard_layout() {
-            cast
-        } else {
-            cast.as_standard_layout().into_owned()
-        };
-        let cast = Arc::new(cast);
-        let clicked = if keys.are_labels() {
-            Arc::clone(&cast)
-        } else {
-            let table = key_table(keys);
-            Arc::new(cast.mapv(|byte| table[usize::from(byte)]))
-        };
-        Self {
-            scored: Arc::clone(&clicked),
-            cast,
-            clicked,
-            remarks: Vec::new(),
-        }
-    }
-
-    /// The prediction of a submission that never wrote one: all zeros.
-    pub fn zeros(shape: [usize; 3]) -> Self {
-        let cast = Arc::new(Array3::zeros(shape));
-        let (scored, clicked) = (Arc::clone(&cast), Arc::clone(&cast));
-        Self {
-            cast,
-            scored,
-            clicked,
-            remarks: Vec::new(),
-        }
-    }
-}
 
 /// Reads the prediction `name` that a submission left in `folder`.
 ///
@@ -224,7 +167,7 @@ impl<'a> Readings<'a> {
     fn new(keys: &'a LabelKeys, shape: [usize; 3], fortran: bool, cast: Vec<u8>) -> Self {
         Self {
             keys,
-            table: key_table(keys),
+            table: keys.of_bytes(),
             shape,
             fortran,
             cast,
@@ -344,11 +287,6 @@ impl Oddity {
             self.count
         ))
     }
-}
-
-/// The key of each byte value: 0 for a byte that is no label.
-fn key_table(keys: &LabelKeys) -> [u8; 256] {
-    std::array::from_fn(|byte| keys.key_of(byte as i64))
 }
 
 /// Zeros, or the flaw that there is no memory for them.

@@ -6,16 +6,23 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::backend::{
-    BackendError, BackendStatus, Execution, InferenceBackend, InteractionRequest, PrepareProgress,
-    Runnable, Submission,
+    BackendError, BackendStatus, CaseRequest, CaseSession, Execution, InferenceBackend,
+    InteractionRequest, PrepareProgress, Runnable, Submission,
 };
 use crate::event::{Event, Observer};
+
+/// How long to wait before each further try.
+pub(crate) const WAITS: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(4),
+    Duration::from_secs(16),
+];
 
 /// A backend that tries again, a bounded number of times and ever later, when the one inside
 /// answers with an error that is [temporary](BackendError::is_temporary).
 ///
-/// It goes around the backend, and nothing goes around it: a timeout wrapped around it would
-/// cut the waiting short and count it as the submission's time.
+/// It tries again what concerns a whole submission. An interaction is tried again by the session,
+/// which has its folders to restore and its input to write anew first.
 pub struct RetryingBackend {
     inner: Arc<dyn InferenceBackend>,
     observer: Arc<dyn Observer>,
@@ -25,11 +32,7 @@ pub struct RetryingBackend {
 impl RetryingBackend {
     /// Tries again after 1, 4 and 16 seconds.
     pub fn new(inner: Arc<dyn InferenceBackend>, observer: Arc<dyn Observer>) -> Self {
-        Self::with_waits(
-            inner,
-            observer,
-            [1, 4, 16].map(Duration::from_secs).to_vec(),
-        )
+        Self::with_waits(inner, observer, WAITS.to_vec())
     }
 
     /// Tries again after each of these waits.
@@ -45,25 +48,30 @@ impl RetryingBackend {
         }
     }
 
-    fn patience(&self) -> Patience<'_> {
-        Patience {
-            waits: self.waits.iter(),
-            observer: &*self.observer,
-            tries: 1,
-        }
+    fn retry(&self) -> Retry<'_> {
+        Retry::new(&self.waits, &*self.observer)
     }
 }
 
 /// How often, and for how long, there is still something to wait for.
-struct Patience<'a> {
+pub(crate) struct Retry<'a> {
     waits: std::slice::Iter<'a, Duration>,
     observer: &'a dyn Observer,
     tries: usize,
 }
 
-impl Patience<'_> {
+impl<'a> Retry<'a> {
+    /// After each of these waits there is one more try.
+    pub(crate) fn new(waits: &'a [Duration], observer: &'a dyn Observer) -> Self {
+        Self {
+            waits: waits.iter(),
+            observer,
+            tries: 1,
+        }
+    }
+
     /// How long to wait before trying again; `None` where the result is to stand.
-    fn wait_after<T>(&mut self, result: &Result<T, BackendError>) -> Option<Duration> {
+    pub(crate) fn wait_after<T>(&mut self, result: &Result<T, BackendError>) -> Option<Duration> {
         let error = result.as_ref().err().filter(|error| error.is_temporary())?;
         let wait = *self.waits.next()?;
         self.tries += 1;
@@ -91,14 +99,22 @@ impl InferenceBackend for RetryingBackend {
         submission: &Submission,
         progress: &dyn PrepareProgress,
     ) -> Result<Runnable, BackendError> {
-        let mut patience = self.patience();
+        let mut retry = self.retry();
         loop {
             let result = self.inner.prepare(submission, progress).await;
-            let Some(wait) = patience.wait_after(&result) else {
+            let Some(wait) = retry.wait_after(&result) else {
                 return result;
             };
             tokio::time::sleep(wait).await;
         }
+    }
+
+    async fn open<'a>(
+        &'a self,
+        runnable: &'a Runnable,
+        case: &CaseRequest<'_>,
+    ) -> Result<Box<dyn CaseSession + 'a>, BackendError> {
+        self.inner.open(runnable, case).await
     }
 
     async fn infer(
@@ -106,24 +122,14 @@ impl InferenceBackend for RetryingBackend {
         runnable: &Runnable,
         request: &InteractionRequest<'_>,
     ) -> Result<Execution, BackendError> {
-        let mut patience = self.patience();
-        loop {
-            let result = self.inner.infer(runnable, request).await;
-            let Some(wait) = patience.wait_after(&result) else {
-                return result;
-            };
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = request.cancel.cancelled() => return Err(BackendError::cancelled()),
-            }
-        }
+        self.inner.infer(runnable, request).await
     }
 
     async fn release(&self, runnable: Runnable) -> Result<(), BackendError> {
-        let mut patience = self.patience();
+        let mut retry = self.retry();
         loop {
             let result = self.inner.release(runnable.clone()).await;
-            let Some(wait) = patience.wait_after(&result) else {
+            let Some(wait) = retry.wait_after(&result) else {
                 return result;
             };
             tokio::time::sleep(wait).await;
