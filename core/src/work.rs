@@ -4,8 +4,9 @@
 //! the case; some rely on it. Nothing in them is trusted: they may come back as links, as files,
 //! unreadable, or not at all.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use segarena_formats::removal::{open_to_all, remove_tree};
@@ -22,11 +23,20 @@ pub struct WorkFolder {
 impl WorkFolder {
     /// Makes the folders anew: whatever a run that died left at `path` is removed first.
     ///
+    /// The case's folders are open to every user, as a container's may be any. So the folder around
+    /// them, `path`'s parent, is made ours alone: no other user of this machine can read an input
+    /// there, plant a prediction, or run what a container's root has left with its setuid bit.
+    ///
     /// # Errors
     /// Those of the file system.
     pub fn create(path: &Path) -> io::Result<Self> {
         remove_tree(path)?;
-        fs::create_dir_all(path)?;
+        if let Some(parent) = path.parent() {
+            let mut builder = fs::DirBuilder::new();
+            builder.recursive(true).mode(0o700).create(parent)?;
+            fs::set_permissions(parent, Permissions::from_mode(0o700))?;
+        }
+        fs::create_dir(path)?;
         let path = path.canonicalize()?;
         let folder = Self {
             inputs: path.join("inputs"),
@@ -109,8 +119,7 @@ impl Drop for WorkFolder {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -146,6 +155,19 @@ mod tests {
         assert_eq!(precious.read_dir().unwrap().count(), 0);
         let mode = precious.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
+    }
+
+    #[test]
+    fn no_other_user_reaches_the_folders_whatever_they_are_opened_to() {
+        let parent = tempfile::tempdir().unwrap();
+        // As a run of an earlier version left it.
+        let team = parent.path().join("work/team");
+        fs::create_dir_all(&team).unwrap();
+        fs::set_permissions(&team, Permissions::from_mode(0o755)).unwrap();
+        let folder = WorkFolder::create(&team.join("case")).unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&team), 0o700);
+        assert_eq!(mode(folder.outputs()), 0o777);
     }
 
     #[test]
