@@ -22,6 +22,8 @@ mod new;
 mod scenario;
 mod scores;
 mod sockets;
+mod taking_over;
+mod unstartable;
 mod validate;
 
 use std::process::{Child, Command, ExitCode};
@@ -60,6 +62,8 @@ fn main() -> ExitCode {
         limits::a_limit_that_cannot_hold_stops_the_run_unless_it_is_allowed_to,
         limits::strict_isolation_takes_away_capabilities_and_the_root,
         limits::graphics_cards_that_cannot_be_had_stop_the_run,
+        taking_over::files_are_taken_over_by_nothing_of_the_image_and_without_special_bits,
+        unstartable::images_that_cannot_be_started_are_their_submissions_failure,
         messages::an_archive_that_cannot_be_run_says_why,
         messages::an_engine_that_is_not_there_is_told_with_what_to_do,
     ];

@@ -11,7 +11,8 @@ use segarena_contract::{
 use tokio::sync::OnceCell;
 
 use crate::engine::{About, Engine, Image};
-use crate::interaction;
+use crate::helper::Helper;
+use crate::interaction::Run;
 use crate::leftovers::{self, Mark};
 use crate::limits::Limits;
 use crate::loading::{self, Loaded, SAVE_AGAIN};
@@ -27,6 +28,7 @@ pub struct ContainerBackend<E> {
     options: ContainerOptions,
     about: OnceCell<About>,
     pending: Arc<Pending>,
+    helper: Arc<Helper>,
 }
 
 impl<E: Engine> ContainerBackend<E> {
@@ -37,6 +39,7 @@ impl<E: Engine> ContainerBackend<E> {
             options,
             about: OnceCell::new(),
             pending: Arc::default(),
+            helper: Arc::default(),
         }
     }
 
@@ -210,7 +213,14 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
         let (limits, _) = Limits::new(&self.options, about)?;
         let container = ContainerRequest::new(&self.options, &limits, runnable, request);
         let engine = Arc::clone(&self.engine);
-        interaction::run(&self.pending, engine, container, about.us(), request).await
+        let run = Run {
+            engine,
+            pending: Arc::clone(&self.pending),
+            helper: Arc::clone(&self.helper),
+            container,
+            us: about.us(),
+        };
+        run.run(request).await
     }
 
     async fn release(&self, runnable: Runnable) -> Result<(), BackendError> {
@@ -221,9 +231,10 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
     }
 
     async fn shut_down(&self) -> Result<(), BackendError> {
-        let over = self.pending.settle(&*self.engine).await;
+        let settled = self.pending.settle(&*self.engine).await;
+        let unloaded = self.helper.unload(&*self.engine).await;
         self.engine.shut_down().await?;
-        over
+        settled.and(unloaded)
     }
 }
 

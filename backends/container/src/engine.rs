@@ -13,8 +13,8 @@ pub type Output = mpsc::Receiver<(LogStream, Vec<u8>)>;
 
 /// An engine, by the operations that the life of an interaction is made of.
 ///
-/// Names and ids are the engine's own. Every error is the engine's, not the submission's, but for
-/// [`Started::Refused`].
+/// Names and ids are the engine's own. An error is what the engine says; whether it is the fault of
+/// a submission is found out by its caller, who asks the engine for something else.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// The name by which the configuration chooses this engine.
@@ -48,7 +48,7 @@ pub trait Engine: Send + Sync + 'static {
     async fn listen(&self, container: &str) -> Result<Output, BackendError>;
 
     /// Starts a container.
-    async fn start(&self, container: &str) -> Result<Started, BackendError>;
+    async fn start(&self, container: &str) -> Result<(), BackendError>;
 
     /// Waits until a container has ended and returns its exit status.
     async fn wait(&self, container: &str) -> Result<i32, BackendError>;
@@ -59,7 +59,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Kills a container; one that has ended already is fine.
     async fn kill(&self, container: &str) -> Result<(), BackendError>;
 
-    /// Removes a container, running or not, with its anonymous volumes; one that is gone is fine.
+    /// Removes a container by its name or id, running or not, with its anonymous volumes; one that is gone is fine.
     async fn remove(&self, container: &str) -> Result<(), BackendError>;
 
     /// Stops what this engine's client started for itself.
@@ -83,15 +83,6 @@ pub struct Image {
     pub workdir: String,
     /// What its command is given to as arguments; empty: the command runs itself.
     pub entrypoint: Vec<String>,
-}
-
-/// How a start went.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Started {
-    /// It runs, or has run.
-    Yes,
-    /// What the image or its command asked for can't be run: a program that is not there, say.
-    Refused(String),
 }
 
 /// What an engine knows of a container.

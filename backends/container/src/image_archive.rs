@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tar::{Builder, EntryType, Header};
 
@@ -23,6 +23,8 @@ pub struct ImageArchive {
     user: String,
     setuid: Option<String>,
     volumes: BTreeMap<String, BTreeMap<String, String>>,
+    configuration: BTreeMap<String, Value>,
+    links: BTreeMap<String, String>,
 }
 
 impl ImageArchive {
@@ -32,6 +34,11 @@ impl ImageArchive {
             names: vec![name.to_owned()],
             ..Self::default()
         }
+    }
+
+    /// An image without a name and nothing in it.
+    pub fn unnamed() -> Self {
+        Self::default()
     }
 
     /// Gives it a further name.
@@ -84,6 +91,20 @@ impl ImageArchive {
         self
     }
 
+    /// Sets a key of the image's `config` to any value, sound or not.
+    #[must_use]
+    pub fn configured(mut self, key: &str, value: Value) -> Self {
+        self.configuration.insert(key.to_owned(), value);
+        self
+    }
+
+    /// Adds a symbolic link at an absolute path of the image.
+    #[must_use]
+    pub fn link(mut self, inside: &str, target: &str) -> Self {
+        self.links.insert(inside.to_owned(), target.to_owned());
+        self
+    }
+
     /// The archive, a plain tar.
     ///
     /// # Errors
@@ -91,7 +112,7 @@ impl ImageArchive {
     pub fn to_tar(&self) -> io::Result<Vec<u8>> {
         let layer = self.layer()?;
         let digest = hex(&Sha256::digest(&layer));
-        let configuration = json!({
+        let mut configuration = json!({
             "architecture": self.architecture.as_deref().unwrap_or(here()),
             "os": "linux",
             "config": {
@@ -102,6 +123,9 @@ impl ImageArchive {
             },
             "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{digest}")]},
         });
+        for (key, value) in &self.configuration {
+            configuration["config"][key] = value.clone();
+        }
         let configuration = serde_json::to_vec(&configuration)?;
         let name = format!("{}.json", hex(&Sha256::digest(&configuration)));
         let manifest = json!([{
@@ -142,6 +166,13 @@ impl ImageArchive {
         }
         for (path, (mode, content)) in &files {
             add_file(&mut tar, relative(path), *mode, content)?;
+        }
+        for (path, target) in &self.links {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(EntryType::Symlink);
+            header.set_mode(0o777);
+            header.set_size(0);
+            tar.append_link(&mut header, relative(path), target)?;
         }
         tar.into_inner()
     }

@@ -7,64 +7,71 @@ use std::time::{Duration, Instant};
 
 use segarena_contract::{
     BackendError, BackendErrorKind, Ending, Execution, InteractionRequest, LogCapture, LogStream,
-    Phase,
+    LogTails, Phase,
 };
 use tokio_util::sync::CancellationToken;
 use walkdir::WalkDir;
 
-use crate::engine::{Engine, Output, Started};
+use crate::engine::{Engine, Output};
+use crate::helper::Helper;
 use crate::memory::PeakWatch;
 use crate::pending::Pending;
 use crate::request::ContainerRequest;
 use crate::script;
 
-/// Runs a container from its creation to its removal. What it wrote then belongs to `us`, as
-/// [`About::us`](crate::engine::About::us) has it.
-///
-/// The work is done by a task of its own, one of those `pending`: when the caller stops listening, it
-/// kills and removes the container before it ends.
-///
-/// # Errors
-/// The engine's.
-pub async fn run<E: Engine>(
-    pending: &Arc<Pending>,
-    engine: Arc<E>,
-    container: ContainerRequest,
-    us: String,
-    request: &InteractionRequest<'_>,
-) -> Result<Execution, BackendError> {
-    let cancel = request.cancel.child_token();
-    let _stops_with_us = cancel.clone().drop_guard();
-    let log = LogCapture::create(request.log).map_err(|error| {
-        let message = format!("cannot write the log {}", request.log.display());
-        BackendError::new(BackendErrorKind::NoSpace, message).with_source(error)
-    })?;
-    let run = ContainerRun {
-        pending: Arc::clone(pending),
-        engine,
-        container,
-        us,
-        timeout: request.timeout,
-        cancel,
-        folders: [request.inputs.to_owned(), request.outputs.to_owned()],
-    };
-    pending.spawn(run.run(log)).await.unwrap_or_else(|error| {
-        Err(BackendError::new(
-            BackendErrorKind::Engine,
-            "the task that watched a container died",
-        )
-        .with_source(error))
-    })
+/// What a container is run with.
+pub(crate) struct Run<E> {
+    /// The engine.
+    pub(crate) engine: Arc<E>,
+    /// What is under way with it.
+    pub(crate) pending: Arc<Pending>,
+    /// What runs things of our own.
+    pub(crate) helper: Arc<Helper>,
+    /// The container.
+    pub(crate) container: ContainerRequest,
+    /// Whose what it wrote is to be, as [`About::us`](crate::engine::About::us) has it.
+    pub(crate) us: String,
 }
 
-struct ContainerRun<E> {
-    pending: Arc<Pending>,
-    engine: Arc<E>,
-    container: ContainerRequest,
-    us: String,
+impl<E: Engine> Run<E> {
+    /// Runs the container from its creation to its removal.
+    ///
+    /// The work is done by a task of its own, one of those `pending`: when the caller stops
+    /// listening, it kills and removes the container before it ends.
+    ///
+    /// # Errors
+    /// The engine's. What keeps only this image from being run is the submission's failure.
+    pub(crate) async fn run(
+        self,
+        request: &InteractionRequest<'_>,
+    ) -> Result<Execution, BackendError> {
+        let cancel = request.cancel.child_token();
+        let _stops_with_us = cancel.clone().drop_guard();
+        let log = LogCapture::create(request.log).map_err(|error| {
+            let message = format!("cannot write the log {}", request.log.display());
+            BackendError::new(BackendErrorKind::NoSpace, message).with_source(error)
+        })?;
+        let pending = Arc::clone(&self.pending);
+        let task = Task {
+            run: self,
+            timeout: request.timeout,
+            cancel,
+            folders: [request.inputs.to_owned(), request.outputs.to_owned()],
+            log: Arc::new(log),
+        };
+        pending.spawn(task.run()).await.unwrap_or_else(|error| {
+            let message = "the task that watched a container died";
+            Err(BackendError::new(BackendErrorKind::Engine, message).with_source(error))
+        })
+    }
+}
+
+struct Task<E> {
+    run: Run<E>,
     timeout: Duration,
     cancel: CancellationToken,
     folders: [PathBuf; 2],
+    log: Arc<LogCapture>,
 }
 
 /// How the wait for a container ended.
@@ -74,64 +81,132 @@ enum Waited {
     Cancelled,
 }
 
-impl<E: Engine> ContainerRun<E> {
-    async fn run(self, log: LogCapture) -> Result<Execution, BackendError> {
-        let beginning = Instant::now();
-        let id = self.engine.create(&self.container).await?;
-        let created = Instant::now();
-        let result = self.started_and_ended(&id, log, beginning, created).await;
-        let before_removal = Instant::now();
-        let removed = self.engine.remove(&id).await;
-        let removed = removed.inspect_err(|_| self.pending.remove_later(&id));
-        let mut execution = result?;
-        removed?;
-        execution
-            .phases
-            .push(phase("remove", before_removal.elapsed()));
-        self.hand_over().await?;
+/// What the engine failed at.
+enum Failure {
+    /// Before the submission ran.
+    ToStart(BackendError),
+    /// When it ran or had run.
+    ToFollow(BackendError),
+}
+
+impl<E: Engine> Task<E> {
+    async fn run(self) -> Result<Execution, BackendError> {
+        let Run {
+            engine, pending, ..
+        } = &self.run;
+        // The engine may have died under an earlier try: never are there two on one folder.
+        pending.remove_left_behind(&**engine).await?;
+        let ran = match self.one_container().await {
+            Err(Failure::ToStart(error)) if self.is_the_submissions(&error).await => {
+                // An engine stumbles now and then: it is the submission's when it happens again.
+                self.one_container().await
+            }
+            ran => ran,
+        };
+        let mut execution = match ran {
+            Ok(execution) => execution,
+            Err(Failure::ToStart(error)) if self.is_the_submissions(&error).await => {
+                self.not_started(&error)
+            }
+            Err(Failure::ToStart(error) | Failure::ToFollow(error)) => return Err(error),
+        };
+        self.take_over(&mut execution).await?;
+        execution.tails = self.log.tails();
+        if matches!(execution.ending, Ending::Exited { code } if code != 0) {
+            script::explain_missing(&mut execution.tails.stderr);
+        }
         Ok(execution)
     }
 
-    async fn started_and_ended(
-        &self,
-        id: &str,
-        log: LogCapture,
-        beginning: Instant,
-        created: Instant,
-    ) -> Result<Execution, BackendError> {
-        let output = self.engine.listen(id).await?;
-        let log = Arc::new(log);
-        let keeper = tokio::spawn(keep(output, Arc::clone(&log)));
-        let refused = match self.engine.start(id).await? {
-            Started::Yes => false,
-            Started::Refused(why) => {
-                let text = format!("the container could not be started: {why}\n");
-                // The tail has it even if the file has no room.
-                let _ = log.take(LogStream::Stderr, text.as_bytes());
-                true
-            }
+    /// Whether an error is the submission's own: its image is there, and a container of ours can be
+    /// run where its container can't.
+    async fn is_the_submissions(&self, error: &BackendError) -> bool {
+        use BackendErrorKind::{Cancelled, Permission, Unavailable};
+        if matches!(error.kind(), Unavailable | Permission | Cancelled) {
+            return false;
+        }
+        let Run {
+            engine,
+            pending,
+            helper,
+            container,
+            ..
+        } = &self.run;
+        matches!(engine.image(&container.image).await, Ok(Some(_)))
+            && helper.can_be_run(engine, pending, container).await
+    }
+
+    /// The execution of a container that the engine can't start.
+    fn not_started(&self, why: &BackendError) -> Execution {
+        self.say(&format!("the container could not be started: {why}"));
+        Execution {
+            wall: Duration::ZERO,
+            phases: Vec::new(),
+            ending: Ending::Exited { code: NOT_STARTED },
+            tails: LogTails::default(),
+            peak_memory: None,
+        }
+    }
+
+    /// Adds a line of ours to what the submission printed.
+    fn say(&self, text: &str) {
+        // The tail has it even if the file has no room.
+        let _ = self.log.take(LogStream::Stderr, format!("{text}\n").as_bytes());
+    }
+
+    async fn one_container(&self) -> Result<Execution, Failure> {
+        let Run {
+            engine,
+            pending,
+            container,
+            ..
+        } = &self.run;
+        let beginning = Instant::now();
+        let result = match engine.create(container).await {
+            Ok(id) => self.started_and_ended(&id, beginning).await,
+            Err(error) => Err(Failure::ToStart(error)),
         };
+        let before_removal = Instant::now();
+        // By its name: it may be there although its creation was never answered.
+        let removed = engine.remove(&container.name).await;
+        let Err(error) = removed else {
+            let mut execution = result?;
+            let removal = phase("remove", before_removal.elapsed());
+            execution.phases.push(removal);
+            return Ok(execution);
+        };
+        if result.is_ok() && self.is_the_submissions(&error).await {
+            self.say(&format!("the container could not be removed: {error}"));
+            return result.map(|execution| Execution {
+                ending: Ending::Exited { code: NOT_REMOVED },
+                ..execution
+            });
+        }
+        pending.remove_later(&container.name);
+        match result {
+            // It has certainly ended, and is removed before the next one starts.
+            Ok(execution) if matches!(execution.ending, Ending::Exited { .. }) => Ok(execution),
+            Ok(_) => Err(Failure::ToFollow(error)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn started_and_ended(&self, id: &str, beginning: Instant) -> Result<Execution, Failure> {
+        let engine = &self.run.engine;
+        let created = Instant::now();
+        let output = engine.listen(id).await.map_err(Failure::ToStart)?;
+        let keeper = tokio::spawn(keep(output, Arc::clone(&self.log)));
+        engine.start(id).await.map_err(Failure::ToStart)?;
         let started = Instant::now();
-        let pid = self.engine.state(id).await.map_or(0, |state| state.pid);
+        let pid = engine.state(id).await.map_or(0, |state| state.pid);
         let memory = (pid > 0).then(|| PeakWatch::start(pid));
-        let waited = if refused {
-            Waited::Ended(NOT_STARTED)
-        } else {
-            self.wait(id, beginning).await?
-        };
+        let waited = self.wait(id, beginning).await.map_err(Failure::ToFollow)?;
         let ended = Instant::now();
-        let state = self.engine.state(id).await?;
+        let state = engine.state(id).await.map_err(Failure::ToFollow)?;
         // The output ends with the container; what holds it open longer is not waited for.
         let abort = keeper.abort_handle();
         if tokio::time::timeout(DRAIN, keeper).await.is_err() {
             abort.abort();
-        }
-        let mut tails = match Arc::try_unwrap(log) {
-            Ok(log) => log.finish(),
-            Err(_) => Default::default(),
-        };
-        if matches!(waited, Waited::Ended(code) if code != 0) {
-            script::explain_missing(&mut tails.stderr);
         }
         Ok(Execution {
             wall: ended - beginning,
@@ -150,7 +225,7 @@ impl<E: Engine> ContainerRun<E> {
                 Waited::TimedOut => Ending::TimedOut,
                 Waited::Cancelled => Ending::Cancelled,
             },
-            tails,
+            tails: LogTails::default(),
             peak_memory: memory.and_then(|watch| watch.peak()),
         })
     }
@@ -159,22 +234,24 @@ impl<E: Engine> ContainerRun<E> {
     /// until it is gone.
     async fn wait(&self, id: &str, beginning: Instant) -> Result<Waited, BackendError> {
         let deadline = tokio::time::Instant::from_std(beginning + self.timeout);
-        let waiting = self.engine.wait(id);
+        let engine = &self.run.engine;
+        let waiting = engine.wait(id);
         tokio::pin!(waiting);
         let why = tokio::select! {
             code = &mut waiting => return Ok(Waited::Ended(code?)),
             () = tokio::time::sleep_until(deadline) => Waited::TimedOut,
             () = self.cancel.cancelled() => Waited::Cancelled,
         };
-        self.engine.kill(id).await?;
+        engine.kill(id).await?;
         // Removal kills as well; an engine that can't say that the container is gone is asked
         // for that next.
         let _ = tokio::time::timeout(GONE, waiting).await;
         Ok(why)
     }
 
-    /// Makes the container's files ours, so that they can be read and removed.
-    async fn hand_over(&self) -> Result<(), BackendError> {
+    /// Makes the container's files ours, so that they can be read and removed. What can't be taken
+    /// over in time is the submission's failure.
+    async fn take_over(&self, execution: &mut Execution) -> Result<(), BackendError> {
         let folders = self.folders.clone();
         let foreign = tokio::task::spawn_blocking(move || folders.iter().any(|f| is_foreign(f)))
             .await
@@ -182,33 +259,48 @@ impl<E: Engine> ContainerRun<E> {
         if !foreign {
             return Ok(());
         }
-        let id = self
-            .engine
-            .create(&self.container.handing_over(&self.us))
-            .await?;
-        let result = async {
-            if self.engine.start(&id).await? == Started::Yes {
-                let _ = tokio::time::timeout(HAND_OVER, self.engine.wait(&id)).await;
+        let Run {
+            engine,
+            pending,
+            helper,
+            container,
+            us,
+        } = &self.run;
+        let beginning = Instant::now();
+        let until = async {
+            tokio::select! {
+                () = tokio::time::sleep(TAKE_OVER) => {}
+                () = async {
+                    self.cancel.cancelled().await;
+                    tokio::time::sleep(TAKE_OVER_WHEN_CANCELLED).await;
+                } => {}
             }
-            Ok(())
+        };
+        let done = helper
+            .take_over(engine, pending, container, us, until)
+            .await?;
+        if !done && execution.ending != Ending::Cancelled {
+            self.say("the files it wrote could not be taken over: too many, or not to be changed");
+            execution.ending = Ending::Exited { code: NOT_REMOVED };
         }
-        .await;
-        self.engine
-            .remove(&id)
-            .await
-            .inspect_err(|_| self.pending.remove_later(&id))?;
-        result
+        let taken = phase("take over", beginning.elapsed());
+        execution.phases.push(taken);
+        Ok(())
     }
 }
 
 /// The exit status of a program that is not there, as shells and engines have it.
 const NOT_STARTED: i32 = 127;
+/// The exit status of a container whose engine failed, as engines have it.
+const NOT_REMOVED: i32 = 125;
 /// How long output may keep coming after the container has ended.
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long a killed container may take to be gone.
 const GONE: Duration = Duration::from_secs(30);
 /// How long the change of owners may take.
-const HAND_OVER: Duration = Duration::from_secs(120);
+const TAKE_OVER: Duration = Duration::from_secs(120);
+/// How long it may take from when the run is stopped on.
+const TAKE_OVER_WHEN_CANCELLED: Duration = Duration::from_secs(10);
 
 async fn keep(mut output: Output, log: Arc<LogCapture>) {
     while let Some((stream, bytes)) = output.recv().await {

@@ -25,7 +25,7 @@ impl Pending {
         self.tasks.spawn(task)
     }
 
-    /// Notes a container that the engine, gone for a moment, could not remove.
+    /// Notes the name of a container that the engine, gone for a moment, could not remove.
     pub fn remove_later(&self, container: &str) {
         self.unremoved().push(container.to_owned());
     }
@@ -38,6 +38,14 @@ impl Pending {
         self.tasks.close();
         self.tasks.wait().await;
         self.tasks.reopen();
+        self.remove_left_behind(engine).await
+    }
+
+    /// Removes what could not be removed when it should have been.
+    ///
+    /// # Errors
+    /// The engine's. What can't be removed now either is left for the next call.
+    pub async fn remove_left_behind(&self, engine: &impl Engine) -> Result<(), BackendError> {
         loop {
             let Some(container) = self.unremoved().last().cloned() else {
                 return Ok(());

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use segarena_child::ProcessIdentity;
 use segarena_contract::{
     InteractionRequest, Placeholders, Runnable, Submission, SubmissionSource, short_hash,
 };
 
-use crate::limits::Limits;
+use crate::limits::{Devices, Limits};
 use crate::options::{ContainerOptions, Isolation};
 
 /// The label with the run's id.
@@ -26,8 +27,9 @@ pub const OUTPUTS: &str = "/workspace/outputs";
 pub struct ContainerRequest {
     /// The image's id.
     pub image: String,
-    /// In the place of the image's own entry point, which stays without.
-    pub entrypoint: Option<String>,
+    /// The container's name, which no other has: by it a container is found again whose creation
+    /// was never answered.
+    pub name: String,
     /// In the place of the image's own user, who stays without.
     pub user: Option<String>,
     /// What is run, or the entry point's arguments.
@@ -66,7 +68,7 @@ impl ContainerRequest {
         let folder = |path: &Path| path.to_string_lossy().into_owned();
         Self {
             image: runnable.reference.clone(),
-            entrypoint: None,
+            name: container_name(),
             user: None,
             limits: limits.for_lane(request.lane),
             strict: options.isolation == Isolation::Strict,
@@ -93,30 +95,25 @@ impl ContainerRequest {
         }
     }
 
-    /// A container of the same image that gives every file in the work folders to `owner`
-    /// (`UID:GID` as the container counts).
-    pub fn handing_over(&self, owner: &str) -> Self {
+    /// A container of an image of our own, run as its root, with the same folders and limits but
+    /// without a network or graphics cards.
+    pub(crate) fn of_our_own<const N: usize>(&self, image: String, argv: [&str; N]) -> Self {
         Self {
-            entrypoint: Some("/bin/sh".to_owned()),
+            image,
+            name: container_name(),
             user: Some("0:0".to_owned()),
-            argv: vec![
-                "-c".to_owned(),
-                format!("chown -R {owner} {INPUTS} {OUTPUTS}; chmod -R u+rwX {INPUTS} {OUTPUTS}"),
-            ],
+            argv: argv.map(str::to_owned).to_vec(),
             env: BTreeMap::new(),
+            limits: Limits {
+                network: "none".to_owned(),
+                gpus: Devices::None,
+                ..self.limits.clone()
+            },
             // Root without capabilities may not give files away.
             strict: false,
+            tmpfs: BTreeMap::new(),
             ..self.clone()
         }
-    }
-
-    /// The binds as `HOST:CONTAINER:OPTIONS`.
-    pub fn bind_lines(&self) -> Vec<String> {
-        let options = if self.relabel { "rw,z" } else { "rw" };
-        self.binds
-            .iter()
-            .map(|(host, inside)| format!("{host}:{inside}:{options}"))
-            .collect()
     }
 
     /// The environment as `NAME=VALUE`.
@@ -126,6 +123,13 @@ impl ContainerRequest {
             .map(|(name, value)| format!("{name}={value}"))
             .collect()
     }
+}
+
+/// A name for a container: this process's, and one of the names that it has not given yet.
+fn container_name() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("segarena-{}-{number}", ProcessIdentity::own())
 }
 
 /// The labels of everything that a run creates.

@@ -8,15 +8,15 @@ use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig,
+    ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig, Mount, MountType,
     SystemInfoCgroupVersionEnum,
 };
 use bollard::query_parameters::{
-    AttachContainerOptions, ImportImageOptions, ListContainersOptions, ListImagesOptions,
+    AttachContainerOptions, CreateContainerOptions, ImportImageOptions, ListContainersOptions, ListImagesOptions,
     RemoveContainerOptions, RemoveImageOptions, TagImageOptions,
 };
 use bytes::Bytes;
-use segarena_container::engine::{About, Engine, Image, Output, Started, State, TarStream};
+use segarena_container::engine::{About, Engine, Image, Output, State, TarStream};
 use segarena_container::limits::{Devices, Limits, graphics_cards};
 use segarena_container::request::{ContainerRequest, OWNER_LABEL};
 use segarena_contract::{BackendError, BackendErrorKind, LogStream};
@@ -213,8 +213,12 @@ impl Engine for DockerEngine {
     }
 
     async fn create(&self, request: &ContainerRequest) -> Result<String, BackendError> {
+        let options = CreateContainerOptions {
+            name: Some(request.name.clone()),
+            ..CreateContainerOptions::default()
+        };
         self.docker()?
-            .create_container(None, container(request))
+            .create_container(Some(options), container(request))
             .await
             .map(|created| created.id)
             .map_err(|error| of("creating a container", error))
@@ -247,15 +251,9 @@ impl Engine for DockerEngine {
         Ok(receiver)
     }
 
-    async fn start(&self, container: &str) -> Result<Started, BackendError> {
-        match self.docker()?.start_container(container, None).await {
-            Ok(()) => Ok(Started::Yes),
-            Err(Error::DockerResponseServerError {
-                status_code: 400 | 404 | 500,
-                message,
-            }) if is_the_submissions(&message) => Ok(Started::Refused(message)),
-            Err(error) => Err(of("starting a container", error)),
-        }
+    async fn start(&self, container: &str) -> Result<(), BackendError> {
+        let started = self.docker()?.start_container(container, None).await;
+        started.map_err(|error| of("starting a container", error))
     }
 
     async fn wait(&self, container: &str) -> Result<i32, BackendError> {
@@ -315,25 +313,10 @@ impl Engine for DockerEngine {
     }
 }
 
-/// Whether the engine refused to start because of what the image or its command is.
-fn is_the_submissions(message: &str) -> bool {
-    [
-        "executable file not found",
-        "no such file or directory",
-        "permission denied",
-        "exec format error",
-        "unable to find user",
-        "is a directory",
-    ]
-    .iter()
-    .any(|reason| message.contains(reason))
-}
-
 fn container(request: &ContainerRequest) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(request.image.clone()),
         cmd: Some(request.argv.clone()),
-        entrypoint: request.entrypoint.clone().map(|program| vec![program]),
         user: request.user.clone(),
         env: Some(request.env_lines()),
         labels: Some(request.labels.clone().into_iter().collect()),
@@ -346,7 +329,8 @@ fn container(request: &ContainerRequest) -> ContainerCreateBody {
 
 fn host(request: &ContainerRequest, limits: &Limits) -> HostConfig {
     HostConfig {
-        binds: Some(request.bind_lines()),
+        binds: request.relabel.then(|| relabelled(request)),
+        mounts: (!request.relabel).then(|| mounts(request)),
         memory: limits.memory,
         memory_swap: limits.memory_swap,
         nano_cpus: limits.cpus.map(|cpus| (cpus * 1e9) as i64),
@@ -367,6 +351,27 @@ fn host(request: &ContainerRequest, limits: &Limits) -> HostConfig {
         }),
         ..HostConfig::default()
     }
+}
+
+/// The folders as structures, so that a path may hold any character.
+fn mounts(request: &ContainerRequest) -> Vec<Mount> {
+    let bind = |(host, inside): &(String, &'static str)| Mount {
+        typ: Some(MountType::BIND),
+        source: Some(host.clone()),
+        target: Some((*inside).to_owned()),
+        read_only: Some(false),
+        ..Mount::default()
+    };
+    request.binds.iter().map(bind).collect()
+}
+
+/// The folders as `HOST:CONTAINER:OPTIONS`: only so can Docker be asked to relabel them for
+/// SELinux.
+fn relabelled(request: &ContainerRequest) -> Vec<String> {
+    let lines = request.binds.iter();
+    lines
+        .map(|(host, inside)| format!("{host}:{inside}:rw,z"))
+        .collect()
 }
 
 fn device_request(gpus: &Devices) -> Option<DeviceRequest> {

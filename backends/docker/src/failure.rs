@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use bollard::errors::Error;
+use segarena_container::message::shown;
 use segarena_contract::{BackendError, BackendErrorKind};
 
 /// The engine's failure while it was `doing` something.
@@ -28,7 +29,7 @@ pub(crate) fn of(doing: &str, error: Error) -> BackendError {
 fn cause(error: Error) -> Box<dyn StdError + Send + Sync> {
     match io_error(&error) {
         Some(system) => system.to_string().into(),
-        None => error.into(),
+        None => shown(&error.to_string()).into(),
     }
 }
 
@@ -66,6 +67,8 @@ fn kind_of(error: &Error) -> (BackendErrorKind, Option<&'static str>) {
     match error {
         Error::SocketNotFoundError(_) => (BackendErrorKind::Unavailable, Some(NOT_RUNNING)),
         Error::RequestTimeoutError => (BackendErrorKind::Unavailable, None),
+        // An answer was given, whatever names of the image's it holds.
+        Error::DockerResponseServerError { .. } => (BackendErrorKind::Engine, None),
         _ if GONE.iter().any(|words| text.contains(words)) => {
             (BackendErrorKind::Unavailable, Some(NOT_RUNNING))
         }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use podman_api::opts::ImageTagOpts;
-use podman_api::{Error, Podman};
-use segarena_container::engine::{About, Engine, Image, Output, Started, State, TarStream};
+use podman_api::Podman;
+use segarena_container::engine::{About, Engine, Image, Output, State, TarStream};
 use segarena_container::limits::graphics_cards;
 use segarena_container::request::{ContainerRequest, OWNER_LABEL};
 use segarena_contract::BackendError;
 use serde_json::Value;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::Mutex;
 
 use crate::failure::{of, of_store, status};
 use crate::libpod::Libpod;
@@ -214,22 +214,16 @@ impl Engine for PodmanEngine {
     }
 
     async fn listen(&self, container: &str) -> Result<Output, BackendError> {
-        match self.connected().await?.libpod.attach(container).await {
-            Ok(output) => Ok(output),
-            // Attaching sets the container up, so this is where a program that is not there is
-            // found out; the start says it again.
-            Err(error) if is_the_submissions(&error) => Ok(mpsc::channel(1).1),
-            Err(error) => Err(of("listening to a container", error)),
-        }
+        // Attaching sets the container up, so this is where a program that is not there is found
+        // out.
+        let output = self.connected().await?.libpod.attach(container).await;
+        output.map_err(|error| of("listening to a container", error))
     }
 
-    async fn start(&self, container: &str) -> Result<Started, BackendError> {
+    async fn start(&self, container: &str) -> Result<(), BackendError> {
         let container = self.connected().await?.podman.containers().get(container);
-        match container.start(None).await {
-            Ok(()) => Ok(Started::Yes),
-            Err(error) if is_the_submissions(&error) => Ok(Started::Refused(error.to_string())),
-            Err(error) => Err(of("starting a container", error)),
-        }
+        let started = container.start(None).await;
+        started.map_err(|error| of("starting a container", error))
     }
 
     async fn wait(&self, container: &str) -> Result<i32, BackendError> {
@@ -283,23 +277,6 @@ impl Engine for PodmanEngine {
 fn names(list: &Value) -> Vec<String> {
     let names = list.as_array().into_iter().flatten();
     names.filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// Whether the engine refused because of what the image or its command is.
-fn is_the_submissions(error: &Error) -> bool {
-    let text = error.to_string().to_lowercase();
-    [
-        "executable file",
-        "executable path",
-        "exec format error",
-        "command that was not found",
-        "unable to find user",
-        "no matching entries in passwd",
-        "is a directory",
-        "requested by the user",
-    ]
-    .iter()
-    .any(|reason| text.contains(reason))
 }
 
 /// Whether the kernel counts swap for control groups, so that it can be limited.

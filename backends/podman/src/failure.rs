@@ -4,13 +4,14 @@ use std::error::Error as StdError;
 use std::io;
 
 use podman_api::Error;
+use segarena_container::message::shown;
 use segarena_contract::{BackendError, BackendErrorKind};
 
 /// The engine's failure while it was `doing` something.
 pub(crate) fn of(doing: &str, error: Error) -> BackendError {
     let (kind, advice) = kind_of(&error);
     let vanished = has_vanished(&error);
-    let failure = BackendError::new(kind, format!("podman: {doing}")).with_source(error);
+    let failure = BackendError::new(kind, format!("podman: {doing}")).with_source(shown(&error.to_string()));
     let failure = match advice {
         Some(advice) => failure.with_advice(advice),
         None => failure,
@@ -63,7 +64,7 @@ fn kind_of(error: &Error) -> (BackendErrorKind, Option<&'static str>) {
         None => {}
     }
     let text = error.to_string();
-    if text.contains(CUT_OFF) {
+    if status(error).is_none() && text.contains(CUT_OFF) {
         return (BackendErrorKind::Unavailable, Some(not_running));
     }
     if text.contains("no space left on device") {

@@ -10,6 +10,7 @@ pub(crate) fn of(request: &ContainerRequest) -> Value {
     let limits = &request.limits;
     let mut spec = json!({
         "image": request.image,
+        "name": request.name,
         "command": request.argv,
         "env": request.env,
         "labels": request.labels,
@@ -34,10 +35,6 @@ pub(crate) fn of(request: &ContainerRequest) -> Value {
         },
     });
     let optional = [
-        (
-            "entrypoint",
-            request.entrypoint.as_ref().map(|it| json!([it])),
-        ),
         ("user", request.user.as_ref().map(|it| json!(it))),
         ("shm_size", limits.shm_size.map(|it| json!(it))),
         ("cap_drop", request.strict.then(|| json!(["all"]))),

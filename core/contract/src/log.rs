@@ -62,6 +62,15 @@ impl LogCapture {
             .take(stream, bytes)
     }
 
+    /// The tails so far, as text.
+    pub fn tails(&self) -> LogTails {
+        let capture = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        LogTails {
+            stdout: capture.stdout.text(),
+            stderr: capture.stderr.text(),
+        }
+    }
+
     /// Ends the log and returns the tails as text.
     pub fn finish(self) -> LogTails {
         let capture = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -1,0 +1,35 @@
+//! What a container's root wrote is given to whoever runs segscenario, by nothing of the image's.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use super::*;
+
+pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_bits(engine: Engine) {
+    let script = "cp /bin/cat outputs/setuid; chmod 6755 outputs/setuid; mkdir outputs/locked; \
+                  touch outputs/locked/in; chmod 1000 outputs/locked; /usr/local/bin/stand_in";
+    let argv = Value::from(vec!["/bin/bash", "-c", script]);
+    let scenario = small(engine, "")
+        .archive("team", "team.tar", &format!("command = {argv}"))
+        .arguments(&["--keep-work"]);
+    // Whoever starts the image's shell leaves a trace.
+    let shell = b"#!/bin/bash\necho $EUID > /workspace/outputs/the-images-shell-ran\n";
+    let image = image("taken").file("/bin/sh", 0o755, shell);
+    let tar = image.to_tar().unwrap();
+    std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    engine.evaluate(&scenario).ends_with(0);
+    let team = scenario.result(".segscenario/work/team");
+    let outputs = team.join("micro_tiny_objects/outputs");
+    let left = |name: &str| outputs.join(name).symlink_metadata();
+    assert!(left("the-images-shell-ran").is_err());
+    let setuid = left("setuid").unwrap();
+    let user = scenario.path().metadata().unwrap().uid();
+    assert_eq!(setuid.uid(), user);
+    assert_eq!(left("locked/in").unwrap().uid(), user);
+    if engine.user.is_some() && !engine.rootless {
+        assert_eq!(setuid.permissions().mode() & 0o7000, 0);
+    }
+    // Nobody else gets there, whatever is left.
+    let around = team.metadata().unwrap().permissions().mode();
+    assert_eq!(around & 0o777, 0o700);
+    assert_eq!(engine.left("taken"), "");
+}
