@@ -4,7 +4,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::*;
 
-pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_bits(engine: Engine) {
+pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_bits(
+    engine: Engine,
+) {
     let script = "cp /bin/cat outputs/setuid; chmod 6755 outputs/setuid; mkdir outputs/locked; \
                   touch outputs/locked/in; chmod 1000 outputs/locked; /usr/local/bin/stand_in";
     let argv = Value::from(vec!["/bin/bash", "-c", script]);

@@ -12,17 +12,47 @@ fn unstartable() -> Vec<(&'static str, ImageArchive)> {
     vec![
         ("unknown-group", configured("User", json!("0:nosuchgroup"))),
         ("user-out-of-range", configured("User", json!("4294967296"))),
-        ("user-like-a-full-disk", configured("User", json!("no space left on device"))),
-        ("user-like-a-dead-engine", configured("User", json!("error trying to connect"))),
-        ("user-like-a-vanished-image", configured("User", json!("image not known"))),
-        ("user-like-a-graphics-card", configured("User", json!("nvidia"))),
-        ("relative-workdir", configured("WorkingDir", json!("not/absolute"))),
-        ("workdir-a-file", configured("WorkingDir", json!("/etc/passwd"))),
-        ("nul-in-env", configured("Env", json!(["PATH=/bin", "A=\u{0}b"]))),
-        ("escapes-in-entrypoint", configured("Entrypoint", json!(["\u{1b}[2J\u{202e}gone"]))),
+        (
+            "user-like-a-full-disk",
+            configured("User", json!("no space left on device")),
+        ),
+        (
+            "user-like-a-dead-engine",
+            configured("User", json!("error trying to connect")),
+        ),
+        (
+            "user-like-a-vanished-image",
+            configured("User", json!("image not known")),
+        ),
+        (
+            "user-like-a-graphics-card",
+            configured("User", json!("nvidia")),
+        ),
+        (
+            "relative-workdir",
+            configured("WorkingDir", json!("not/absolute")),
+        ),
+        (
+            "workdir-a-file",
+            configured("WorkingDir", json!("/etc/passwd")),
+        ),
+        (
+            "nul-in-env",
+            configured("Env", json!(["PATH=/bin", "A=\u{0}b"])),
+        ),
+        (
+            "escapes-in-entrypoint",
+            configured("Entrypoint", json!(["\u{1b}[2J\u{202e}gone"])),
+        ),
         ("outputs-a-file", replaced("/workspace/outputs")),
-        ("outputs-a-loop", shell_image("odd").link("/workspace/outputs", "outputs")),
-        ("bash-not-executable", ImageArchive::named("odd").file("/bin/bash", 0o644, b"#!")),
+        (
+            "outputs-a-loop",
+            shell_image("odd").link("/workspace/outputs", "outputs"),
+        ),
+        (
+            "bash-not-executable",
+            ImageArchive::named("odd").file("/bin/bash", 0o644, b"#!"),
+        ),
     ]
 }
 
@@ -49,8 +79,14 @@ pub(crate) fn images_that_cannot_be_started_are_their_submissions_failure(engine
     assert_eq!(outcome("sound"), "ok");
     for (name, _) in unstartable() {
         // Some an engine refuses to load already.
-        let was_loaded = scenario.result(&format!("{name}/micro_tiny_objects.json")).is_file();
-        assert!(!was_loaded || outcome(name) == "exit", "{name}: {}", outcome(name));
+        let was_loaded = scenario
+            .result(&format!("{name}/micro_tiny_objects.json"))
+            .is_file();
+        assert!(
+            !was_loaded || outcome(name) == "exit",
+            "{name}: {}",
+            outcome(name)
+        );
     }
     assert_eq!(engine.left("odd"), "");
 }

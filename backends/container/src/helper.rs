@@ -73,7 +73,13 @@ impl Helper {
                 limits: beside.limits.clone(),
                 ..container
             };
-            run(engine, pending, &container, tokio::time::sleep(PROOF_TIMEOUT)).await
+            run(
+                engine,
+                pending,
+                &container,
+                tokio::time::sleep(PROOF_TIMEOUT),
+            )
+            .await
         };
         match attempt.await {
             Ok(ended) => ended == Ended::With(0),

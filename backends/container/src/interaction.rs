@@ -151,7 +151,9 @@ impl<E: Engine> Task<E> {
     /// Adds a line of ours to what the submission printed.
     fn say(&self, text: &str) {
         // The tail has it even if the file has no room.
-        let _ = self.log.take(LogStream::Stderr, format!("{text}\n").as_bytes());
+        let _ = self
+            .log
+            .take(LogStream::Stderr, format!("{text}\n").as_bytes());
     }
 
     async fn one_container(&self) -> Result<Execution, Failure> {

@@ -33,7 +33,10 @@ mod tests {
 
     #[test]
     fn what_a_terminal_would_obey_is_spelt_out_and_a_flood_is_cut() {
-        assert_eq!(shown("unable to find user \x1b[2Jx"), "unable to find user \\u{1b}[2Jx");
+        assert_eq!(
+            shown("unable to find user \x1b[2Jx"),
+            "unable to find user \\u{1b}[2Jx"
+        );
         assert_eq!(shown("a\u{202e}b\nc"), "a\\u{202e}b c");
         assert_eq!(shown(&"x".repeat(5000)).chars().count(), LONGEST + 1);
         assert_eq!(shown("größer"), "größer");

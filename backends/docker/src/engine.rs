@@ -12,8 +12,8 @@ use bollard::models::{
     SystemInfoCgroupVersionEnum,
 };
 use bollard::query_parameters::{
-    AttachContainerOptions, CreateContainerOptions, ImportImageOptions, ListContainersOptions, ListImagesOptions,
-    RemoveContainerOptions, RemoveImageOptions, TagImageOptions,
+    AttachContainerOptions, CreateContainerOptions, ImportImageOptions, ListContainersOptions,
+    ListImagesOptions, RemoveContainerOptions, RemoveImageOptions, TagImageOptions,
 };
 use bytes::Bytes;
 use segarena_container::engine::{About, Engine, Image, Output, State, TarStream};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use podman_api::opts::ImageTagOpts;
 use podman_api::Podman;
+use podman_api::opts::ImageTagOpts;
 use segarena_container::engine::{About, Engine, Image, Output, State, TarStream};
 use segarena_container::limits::graphics_cards;
 use segarena_container::request::{ContainerRequest, OWNER_LABEL};

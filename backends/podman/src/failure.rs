@@ -11,7 +11,8 @@ use segarena_contract::{BackendError, BackendErrorKind};
 pub(crate) fn of(doing: &str, error: Error) -> BackendError {
     let (kind, advice) = kind_of(&error);
     let vanished = has_vanished(&error);
-    let failure = BackendError::new(kind, format!("podman: {doing}")).with_source(shown(&error.to_string()));
+    let failure =
+        BackendError::new(kind, format!("podman: {doing}")).with_source(shown(&error.to_string()));
     let failure = match advice {
         Some(advice) => failure.with_advice(advice),
         None => failure,
