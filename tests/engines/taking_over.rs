@@ -1,4 +1,4 @@
-//! What a container's root wrote is given to whoever runs segscenario, by nothing of the image's.
+//! What a container's root wrote is given to whoever runs segarena, by nothing of the image's.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -10,16 +10,22 @@ pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_b
     let script = "cp /bin/cat outputs/setuid; chmod 6755 outputs/setuid; mkdir outputs/locked; \
                   touch outputs/locked/in; chmod 1000 outputs/locked; /usr/local/bin/stand_in";
     let argv = Value::from(vec!["/bin/bash", "-c", script]);
-    let scenario = small(engine, "")
-        .archive("team", "team.tar", &format!("command = {argv}"))
-        .arguments(&["--keep-work"]);
+    let scenario = small(engine, "").archive("team", "team.tar", &format!("command = {argv}"));
     // Whoever starts the image's shell leaves a trace.
     let shell = b"#!/bin/bash\necho $EUID > /workspace/outputs/the-images-shell-ran\n";
     let image = image("taken").file("/bin/sh", 0o755, shell);
     let tar = image.to_tar().unwrap();
     std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
-    engine.evaluate(&scenario).ends_with(0);
-    let team = scenario.result(".segscenario/work/team");
+    let prepared = scenario.command();
+    let configuration = scenario.path().join("config.toml");
+    let text = std::fs::read_to_string(&configuration).unwrap();
+    let text = text.replace("dir = \"out\"", "dir = \"out\"\nkeep_work = true");
+    std::fs::write(configuration, text).unwrap();
+    engine.own(&scenario);
+    let mut command = engine.command_in(scenario.path(), scenario::PROGRAM);
+    let output = command.args(prepared.get_args()).output().unwrap();
+    ProgramOutput::of(output).ends_with(0);
+    let team = scenario.result(".segarena/work/team");
     let outputs = team.join("micro_tiny_objects/outputs");
     let left = |name: &str| outputs.join(name).symlink_metadata();
     assert!(left("the-images-shell-ran").is_err());

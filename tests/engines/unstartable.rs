@@ -1,6 +1,6 @@
 //! Images that an engine loads and can't run: the failure of their submissions alone.
 
-use segscenario_container::image_archive::ImageArchive;
+use segarena_container::image_archive::ImageArchive;
 use serde_json::json;
 
 use super::*;
