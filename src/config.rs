@@ -16,6 +16,7 @@ pub(crate) struct ConfigFile {
     pub(crate) cases: CasesTable,
     pub(crate) output: OutputTable,
     pub(crate) protocol: ProtocolTable,
+    pub(crate) ranking: RankingTable,
     pub(crate) run: RunTable,
     pub(crate) backend: Option<BackendTable>,
     pub(crate) slurm: Option<SlurmTable>,
@@ -28,6 +29,7 @@ pub(crate) struct ConfigFile {
 pub(crate) struct CasesTable {
     pub(crate) images: Option<Spanned<PathBuf>>,
     pub(crate) ground_truth: Option<Spanned<PathBuf>>,
+    pub(crate) groups: Option<Spanned<PathBuf>>,
 }
 
 /// `[output]`
@@ -52,6 +54,14 @@ pub(crate) struct ProtocolTable {
     pub(crate) over_time: Option<segarena_core::protocol::OverTime>,
     pub(crate) failed_prediction: Option<segarena_core::protocol::FailedPrediction>,
     pub(crate) interaction_timeout_seconds: Option<Spanned<f64>>,
+}
+
+/// `[ranking]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RankingTable {
+    pub(crate) scheme: crate::ranking::Scheme,
+    pub(crate) weights: BTreeMap<String, Spanned<f64>>,
 }
 
 /// `[run]`

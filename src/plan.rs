@@ -17,6 +17,7 @@ use toml::Spanned;
 use crate::args::EvaluateOptions;
 use crate::config::{ConfigError, LoadedConfig, Place, ProtocolTable};
 use crate::environment::expand;
+use crate::ranking::{Groups, Settings, all_columns};
 use crate::registry::{BackendSection, PolicyOptions, Registry};
 use crate::submissions::{self, Found};
 
@@ -25,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) evaluation: Evaluation,
     /// Threads for clicks and scores; none: as many as there are cores.
     pub(crate) threads: Option<usize>,
+    /// How the submissions are ranked.
+    pub(crate) ranking: Settings,
     /// Where work folders are to be made, before the environment has been looked at.
     work_dir: Option<WorkDir>,
 }
@@ -96,6 +99,11 @@ impl Planner<'_> {
             first: self.first()?,
         };
         let cases = find_cases(&images, ground_truth.as_deref(), &choice)?;
+        let ranking = match self.config {
+            Some(config) => ranking(config)?,
+            None => Settings::default(),
+        };
+        self.check_groups(&ranking, cases.iter().map(|case| case.name.as_str()))?;
         let evaluation = Evaluation {
             images,
             ground_truth,
@@ -116,6 +124,27 @@ impl Planner<'_> {
             evaluation,
             threads,
             work_dir: self.work_dir(),
+            ranking,
+        })
+    }
+
+    /// A groups file that leaves a case out was meant for other cases.
+    fn check_groups<'c>(
+        &self,
+        ranking: &Settings,
+        cases: impl Iterator<Item = &'c str>,
+    ) -> Result<(), ConfigError> {
+        let config = self.config;
+        let file = config.and_then(|config| Some((config, config.file.cases.groups.as_ref()?)));
+        let (Some((config, groups)), Some(case)) = (file, ranking.groups.lacks(cases)) else {
+            return Ok(());
+        };
+        Err(ConfigError::Value {
+            place: config.place("cases.groups", groups),
+            message: format!(
+                "{} names no group for {case} (every case needs a line)",
+                groups.get_ref().display()
+            ),
         })
     }
 
@@ -363,6 +392,48 @@ impl Planner<'_> {
             place: config.place(key, path),
         })
     }
+}
+
+/// The file's `[ranking]` and groups.
+pub(crate) fn ranking(config: &LoadedConfig) -> Result<Settings, ConfigError> {
+    let table = &config.file.ranking;
+    let mut settings = Settings {
+        scheme: table.scheme,
+        ..Settings::default()
+    };
+    for (id, weight) in &table.weights {
+        let wrong = |message: String| ConfigError::Value {
+            place: config.place(&format!("ranking.weights.{id}"), weight),
+            message,
+        };
+        if !all_columns().any(|column| column.id == id) {
+            let known: Vec<&str> = all_columns().map(|column| column.id).collect();
+            return Err(wrong(format!(
+                "there is no column `{id}`; there are {}",
+                known.join(", ")
+            )));
+        }
+        let weight = *weight.get_ref();
+        if !(weight.is_finite() && weight >= 0.0) {
+            return Err(wrong(format!("must be 0 or more, not {weight}")));
+        }
+        settings.weights.insert(id.clone(), weight);
+    }
+    let given = table.weights.values().next();
+    if let Some(first) = given.filter(|_| settings.weights.values().all(|weight| *weight == 0.0)) {
+        return Err(ConfigError::Value {
+            place: config.place("ranking.weights", first),
+            message: "one of the weights must be more than 0".to_owned(),
+        });
+    }
+    if let Some(file) = &config.file.cases.groups {
+        let groups = Groups::read(&config.resolve(file.get_ref()));
+        settings.groups = groups.map_err(|error| ConfigError::Value {
+            place: config.place("cases.groups", file),
+            message: error.to_string(),
+        })?;
+    }
+    Ok(settings)
 }
 
 /// Takes over the file's protocol options.

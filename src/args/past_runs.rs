@@ -5,10 +5,27 @@ use std::path::PathBuf;
 use clap::Args;
 
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Ranks and groups are those of the evaluation's configuration, unless --config names another one.
+A run that is still going on has a report of what was done so far.
+
+Exported are every figure as SVG and PDF, every table as CSV and LaTeX, summary.json, and
+challengeR.csv, the long table that the R package of that name reads.
+
+Exit status: 0 the report was made; 1 it could not be; 2 wrong usage.")]
 pub(crate) struct ReportOptions {
     /// The output folder of an evaluation
     #[arg(value_name = "OUT")]
     pub(crate) results: PathBuf,
+    /// Write every figure and table into this folder as well, and link to them
+    #[arg(long, value_name = "DIR")]
+    pub(crate) export: Option<PathBuf>,
+    /// Rank by the [ranking] and the groups of this configuration
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Make the report again whenever cases have ended, until the run is over
+    #[arg(long)]
+    pub(crate) watch: bool,
 }
 
 #[derive(Debug, Args)]
@@ -26,8 +43,9 @@ pub(crate) struct GatherOptions {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Submissions of one name are held beside each other, else the only ones of both. Differences are
-second less first, over the cases that both have.
+Said first is whether the runs may be compared: their scores, and their running times.
+Every run is held beside the first one: submissions of one name, else the only ones of both.
+Differences are second less first, over the cases that both have.
 
 Exit status: 0 they were compared, whatever came of it; 1 a run could not be read;
 2 wrong usage, or no submission is in both.")]
@@ -35,9 +53,9 @@ pub(crate) struct CompareOptions {
     /// The output folder of an evaluation
     #[arg(value_name = "OUT_A")]
     pub(crate) first: PathBuf,
-    /// The output folder of another
-    #[arg(value_name = "OUT_B")]
-    pub(crate) second: PathBuf,
+    /// The output folders of others
+    #[arg(value_name = "OUT_B", required = true)]
+    pub(crate) others: Vec<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,20 +1,21 @@
-//! `segarena compare`: two runs, case by case.
+//! `segarena compare`: runs beside each other, case by case, after whether they may be.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{CellAlignment, Table};
 use segarena_core::record::CaseRecord;
 use segarena_core::run::{PastRun, PastSubmission};
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::args::CompareOptions;
 use crate::config::ConfigError;
 use crate::exit::ExitStatus;
 use crate::progress::{count, printable};
-use crate::scores::{SCORES, SECONDS, Score};
-use crate::statistics::{mean, mean_with_interval, sign_flip_test};
+use crate::ranking::{Column, all_columns};
+use crate::statistics::{mean, mean_with_interval, sign_flip_test, signed_rank};
 
 /// The differences of one score between two submissions, second less first.
 #[derive(Debug, Serialize)]
@@ -25,7 +26,10 @@ struct Difference {
     difference: f64,
     low: f64,
     high: f64,
+    /// Of the sign-flip test.
     p: f64,
+    /// Of Wilcoxon's signed-rank test.
+    p_wilcoxon: f64,
 }
 
 /// The case in which a score differs most.
@@ -36,17 +40,22 @@ struct CaseDifference {
     second: f64,
 }
 
-/// All that is said of two runs.
+/// All that is said of the runs.
 #[derive(Debug, Serialize)]
 struct Compared {
+    /// Whether scores may be held beside each other, and running times.
+    scores_comparable: bool,
+    times_comparable: bool,
     /// In what the runs differ besides their submissions, in words.
     remarks: Vec<String>,
     comparisons: Vec<Comparison>,
 }
 
-/// Two submissions held beside each other.
+/// Two submissions held beside each other: one of the first run and one of a later run.
 #[derive(Debug, Serialize)]
 struct Comparison {
+    first_run: PathBuf,
+    second_run: PathBuf,
     first: String,
     second: String,
     cases: usize,
@@ -58,31 +67,62 @@ struct Comparison {
 }
 
 pub(crate) fn compare(options: &CompareOptions) -> anyhow::Result<ExitStatus> {
-    let first = PastRun::read(&options.first)?;
-    let second = PastRun::read(&options.second)?;
-    let pairs = pairs(&first, &second, options)?;
+    let folders: Vec<&PathBuf> = [&options.first]
+        .into_iter()
+        .chain(&options.others)
+        .collect();
+    let runs = folders
+        .iter()
+        .map(|folder| PastRun::read(folder))
+        .collect::<Result<Vec<_>, _>>()?;
+    let named: Vec<(&Path, &PastRun)> = folders
+        .iter()
+        .map(|folder| folder.as_path())
+        .zip(&runs)
+        .collect();
+    let mut comparisons = Vec::new();
+    for &second in &named[1..] {
+        for (a, b) in pairs(named[0], second)? {
+            comparisons.push(hold((named[0].0, a), (second.0, b)));
+        }
+    }
+    let found = differences(&named);
+    let of = |concerns: Concerns| !found.iter().any(|found| found.concerns == concerns);
+    let scores_comparable = of(Concerns::Scores);
     let compared = Compared {
-        remarks: different_protocols(&first, &second),
-        comparisons: pairs.iter().map(|(a, b)| hold(a, b)).collect(),
+        scores_comparable,
+        // Other clicks or cases take another time as well.
+        times_comparable: scores_comparable && of(Concerns::Times),
+        remarks: found.into_iter().map(|found| found.words).collect(),
+        comparisons,
     };
     if options.json {
         println!("{}", serde_json::to_string_pretty(&compared)?);
         return Ok(ExitStatus::Done);
     }
-    for remark in &compared.remarks {
-        println!("{}", printable(remark));
-    }
+    print_verdict(&compared);
     for comparison in &compared.comparisons {
-        print(comparison, &options.first, &options.second);
+        print(comparison);
     }
     Ok(ExitStatus::Done)
 }
 
+fn print_verdict(compared: &Compared) {
+    let may = |is_so: bool| if is_so { "may" } else { "must not" };
+    println!(
+        "scores {} be compared; running times {} be compared",
+        may(compared.scores_comparable),
+        may(compared.times_comparable)
+    );
+    for remark in &compared.remarks {
+        println!("  {}", printable(remark));
+    }
+}
+
 /// The submissions to hold beside each other: those of one name, else the only ones.
 fn pairs<'a>(
-    first: &'a PastRun,
-    second: &'a PastRun,
-    options: &CompareOptions,
+    (first_folder, first): (&Path, &'a PastRun),
+    (second_folder, second): (&Path, &'a PastRun),
 ) -> Result<Vec<(&'a PastSubmission, &'a PastSubmission)>, ConfigError> {
     let names =
         |run: &PastRun| -> Vec<String> { run.submissions.iter().map(|s| s.name.clone()).collect() };
@@ -97,9 +137,9 @@ fn pairs<'a>(
             message: format!(
                 "no submission is in both: {} has {}, {} has {} (runs of one submission each are \
                  compared whatever its name)",
-                options.first.display(),
+                first_folder.display(),
                 names(first).join(", "),
-                options.second.display(),
+                second_folder.display(),
                 names(second).join(", ")
             ),
         }),
@@ -107,46 +147,134 @@ fn pairs<'a>(
     }
 }
 
-fn different_protocols(first: &PastRun, second: &PastRun) -> Vec<String> {
-    let mut remarks = Vec::new();
-    let fields = |run: &PastRun| -> BTreeMap<String, String> {
-        match serde_json::to_value(&run.record.protocol) {
-            Ok(serde_json::Value::Object(fields)) => fields
-                .into_iter()
-                .map(|(key, value)| (key, value.to_string()))
-                .collect(),
-            _ => BTreeMap::new(),
-        }
-    };
-    let (a, b) = (fields(first), fields(second));
-    for (key, value) in &a {
-        let other = b.get(key).map_or("nothing", String::as_str);
-        if value != other {
-            remarks.push(format!(
-                "the protocols differ: {key} is {value} in the first and {other} in the second"
-            ));
-        }
-    }
-    if first.record.click_policy != second.record.click_policy {
-        remarks.push(format!(
-            "the click policies differ: {} and {}",
-            first.record.click_policy, second.record.click_policy
-        ));
-    }
-    for case in &first.record.cases {
-        let same = second
-            .record
-            .cases
-            .iter()
-            .find(|other| other.name == case.name);
-        if same.is_some_and(|other| other.sha256 != case.sha256) {
-            remarks.push(format!("{}: its files differ between the runs", case.name));
-        }
-    }
-    remarks
+/// What a difference between runs spoils.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Concerns {
+    Scores,
+    Times,
+    /// Nothing that is measured.
+    Nothing,
 }
 
-fn hold(first: &PastSubmission, second: &PastSubmission) -> Comparison {
+/// Something in which runs differ.
+struct Found {
+    concerns: Concerns,
+    words: String,
+}
+
+/// What concerns a run alone, or is said otherwise.
+const OWN: [&str; 8] = [
+    "run_id",
+    "started",
+    "finished",
+    "cases",
+    "submissions",
+    "images",
+    "ground_truth",
+    "schema",
+];
+
+/// What a field of a run's record decides. One that is not known here may be of the machine or of
+/// how submissions are run, which is what times depend on.
+fn concerns(key: &str) -> Concerns {
+    match key.split('.').next().unwrap_or(key) {
+        "segarena" => Concerns::Nothing,
+        "track" | "click_policy" => Concerns::Scores,
+        "protocol" => match key {
+            // These cost a case its scores only where it runs into them, which is then a failure.
+            "protocol.seconds_per_class" | "protocol.interaction_timeout" => Concerns::Times,
+            _ => Concerns::Scores,
+        },
+        _ => Concerns::Times,
+    }
+}
+
+/// All in which the runs differ besides their submissions: first what spoils scores.
+fn differences(runs: &[(&Path, &PastRun)]) -> Vec<Found> {
+    let fields: Vec<BTreeMap<String, String>> = runs.iter().map(|(_, run)| fields(run)).collect();
+    let keys: BTreeSet<&String> = fields.iter().flat_map(BTreeMap::keys).collect();
+    let mut found = Vec::new();
+    for key in keys {
+        let values = fields
+            .iter()
+            .map(|fields| fields.get(key).map_or("nothing", |v| v));
+        let values: Vec<&str> = values.collect();
+        if values.iter().any(|value| *value != values[0]) {
+            let told = runs.iter().zip(&values);
+            let told: Vec<String> = told
+                .map(|((folder, _), value)| format!("{value} in {}", folder.display()))
+                .collect();
+            found.push(Found {
+                concerns: concerns(key),
+                words: format!("{key} is {}", told.join(", ")),
+            });
+        }
+    }
+    found.extend(different_files(runs));
+    found.sort_by_key(|found| match found.concerns {
+        Concerns::Scores => 0,
+        Concerns::Times => 1,
+        Concerns::Nothing => 2,
+    });
+    found
+}
+
+/// The fields of a run's record, those within others by `outer.inner`.
+fn fields(run: &PastRun) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    let Ok(Value::Object(record)) = serde_json::to_value(&run.record) else {
+        return fields;
+    };
+    for (key, value) in record.into_iter().filter(|(key, _)| !OWN.contains(&&**key)) {
+        match value {
+            Value::Object(inner) => fields.extend(
+                inner
+                    .into_iter()
+                    .map(|(name, value)| (format!("{key}.{name}"), value.to_string())),
+            ),
+            Value::String(text) => drop(fields.insert(key, text)),
+            other => drop(fields.insert(key, other.to_string())),
+        }
+    }
+    fields
+}
+
+/// Cases whose files are others than in the first run.
+fn different_files(runs: &[(&Path, &PastRun)]) -> Vec<Found> {
+    let (_, first) = runs[0];
+    let known: BTreeMap<&str, &str> = first
+        .record
+        .cases
+        .iter()
+        .map(|case| (&*case.name, &*case.sha256))
+        .collect();
+    let mut found = Vec::new();
+    for (folder, run) in &runs[1..] {
+        let differing = run.record.cases.iter().filter(|case| {
+            known
+                .get(&*case.name)
+                .is_some_and(|sha256| *sha256 != case.sha256)
+        });
+        let names: Vec<&str> = differing.map(|case| &*case.name).collect();
+        if !names.is_empty() {
+            found.push(Found {
+                concerns: Concerns::Scores,
+                words: format!(
+                    "the files of {} are not those of the first run in {}: {}",
+                    count(names.len(), "case"),
+                    folder.display(),
+                    names.join(", ")
+                ),
+            });
+        }
+    }
+    found
+}
+
+fn hold(
+    (first_run, first): (&Path, &PastSubmission),
+    (second_run, second): (&Path, &PastSubmission),
+) -> Comparison {
     let by_name = |submission: &'_ PastSubmission| -> BTreeMap<String, CaseRecord> {
         submission
             .cases
@@ -160,14 +288,17 @@ fn hold(first: &PastSubmission, second: &PastSubmission) -> Comparison {
         let missing = one.keys().filter(|name| !other.contains_key(*name));
         missing.cloned().collect()
     };
-    let difference = |Score { name, of }: Score| {
-        let values = |records: &BTreeMap<String, CaseRecord>| -> Vec<f64> {
-            common.iter().map(|name| of(&records[*name])).collect()
-        };
-        let (x, y) = (values(&a), values(&b));
+    let difference = |Column { name, of, .. }: Column| {
+        let pairs = common
+            .iter()
+            .filter_map(|name| Some((of(&a[*name])?, of(&b[*name])?)));
+        let (x, y): (Vec<f64>, Vec<f64>) = pairs.unzip();
+        if x.is_empty() {
+            return None;
+        }
         let differences: Vec<f64> = x.iter().zip(&y).map(|(x, y)| y - x).collect();
         let interval = mean_with_interval(&differences);
-        Difference {
+        Some(Difference {
             score: name,
             first: mean(&x),
             second: mean(&y),
@@ -175,19 +306,18 @@ fn hold(first: &PastSubmission, second: &PastSubmission) -> Comparison {
             low: interval.low,
             high: interval.high,
             p: sign_flip_test(&differences),
-        }
+            p_wilcoxon: signed_rank(&differences).p,
+        })
     };
     Comparison {
+        first_run: first_run.to_owned(),
+        second_run: second_run.to_owned(),
         first: first.name.clone(),
         second: second.name.clone(),
         cases: common.len(),
         only_first: only(&a, &b),
         only_second: only(&b, &a),
-        differences: SCORES
-            .into_iter()
-            .chain([SECONDS])
-            .map(difference)
-            .collect(),
+        differences: all_columns().filter_map(difference).collect(),
         largest: largest(common.iter().map(|name| (&a[*name], &b[*name]))),
     }
 }
@@ -212,12 +342,15 @@ fn largest<'a>(
     differing
 }
 
-fn print(comparison: &Comparison, first: &Path, second: &Path) {
+fn print(comparison: &Comparison) {
     let Comparison {
+        first_run,
+        second_run,
         first: a,
         second: b,
         ..
     } = comparison;
+    let (first, second) = (first_run.as_path(), second_run.as_path());
     println!(
         "\n{} ({}) and {} ({}): {} in both",
         printable(a),
@@ -251,6 +384,7 @@ fn print(comparison: &Comparison, first: &Path, second: &Path) {
         "difference",
         "95 % interval",
         "p",
+        "Wilcoxon",
     ]);
     for row in &comparison.differences {
         table.add_row([
@@ -260,6 +394,7 @@ fn print(comparison: &Comparison, first: &Path, second: &Path) {
             format!("{:+.4}", row.difference),
             format!("{:+.4} to {:+.4}", row.low, row.high),
             format!("{:.4}", row.p),
+            format!("{:.4}", row.p_wilcoxon),
         ]);
     }
     for column in table.column_iter_mut().skip(1) {
@@ -267,7 +402,9 @@ fn print(comparison: &Comparison, first: &Path, second: &Path) {
     }
     println!("{table}");
     println!("differences are second less first, case by case; the intervals are bootstrap's");
-    println!("p: how often chance alone would make a difference this large (sign-flip test)");
+    println!(
+        "p: how often chance alone would make a difference this large (sign-flip\n   test; beside it Wilcoxon's signed-rank test)"
+    );
     for case in &comparison.largest {
         println!(
             "{}: final DSC {:.4} and {:.4}, {:+.4}",

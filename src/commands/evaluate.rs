@@ -1,6 +1,6 @@
 //! `segarena evaluate`: the whole protocol on every submission and case.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -15,6 +15,7 @@ use crate::events;
 use crate::exit::ExitStatus;
 use crate::plan::Plan;
 use crate::progress::Telling;
+use crate::ranking::Settings;
 use crate::registry::Registry;
 use crate::summary::{self, Look};
 use crate::{report, stdout};
@@ -41,6 +42,7 @@ fn evaluate_shard(
     options: &TellingOptions,
 ) -> anyhow::Result<ExitStatus> {
     let output = plan.evaluation.output.clone();
+    let ranking = plan.ranking.clone();
     start_threads(plan.threads)?;
     let telling = Telling::begin(options)?;
     let result = in_runtime(&plan, telling.observer(), ExitStatus::GoOnLater).and_then(
@@ -51,6 +53,7 @@ fn evaluate_shard(
     );
     telling.end();
     let result = result?;
+    ranking.keep(&output)?;
     if result.interrupted {
         eprintln!("interrupted: the same command goes on where this shard was");
         return Ok(ExitStatus::GoOnLater);
@@ -71,6 +74,7 @@ fn prepare(plan: Plan, options: &TellingOptions) -> anyhow::Result<ExitStatus> {
     let result = plan.evaluation.prepare(&*telling.observer());
     telling.end();
     let cases = result?.cases().len();
+    plan.ranking.keep(&plan.evaluation.output)?;
     stdout::print(&format!("{cases} cases are in order\n"));
     Ok(ExitStatus::Done)
 }
@@ -80,28 +84,57 @@ pub(crate) fn evaluate_plan(plan: Plan, options: &TellingOptions) -> anyhow::Res
     let output = plan.evaluation.output.clone();
     start_threads(plan.threads)?;
     let telling = Telling::begin(options)?;
-    let result =
-        in_runtime(&plan, telling.observer(), ExitStatus::Failed).and_then(|(runtime, cancel)| {
-            let run = plan.evaluation.run(telling.observer(), cancel);
+    let ranking = plan.ranking.clone();
+    let observer: Arc<dyn Observer> = Arc::new(KeepRanking {
+        ranking: ranking.clone(),
+        output: output.clone(),
+        rest: telling.observer(),
+    });
+    let result = in_runtime(&plan, Arc::clone(&observer), ExitStatus::Failed).and_then(
+        |(runtime, cancel)| {
+            let run = plan.evaluation.run(observer, cancel);
             Ok(runtime.block_on(run)?)
-        });
+        },
+    );
     telling.end();
     let result = result?;
-    print_end(&result, &output, options);
+    print_end(&result, &output, &ranking, options);
     Ok(status_of(&result))
 }
 
 /// The ranking, what failed, and where everything is.
-fn print_end(result: &RunSummary, output: &Path, options: &TellingOptions) {
+fn print_end(result: &RunSummary, output: &Path, ranking: &Settings, options: &TellingOptions) {
     if !options.events.as_deref().is_some_and(events::is_stdout) {
-        stdout::print(&summary::text(result, output, Look::of_stdout()));
-        report_on(output);
+        stdout::print(&summary::text(result, output, ranking, Look::of_stdout()));
+        report_on(output, ranking);
         return;
     }
-    eprint!("{}", summary::text(result, output, Look::of_stderr()));
-    match report::write(output) {
+    eprint!(
+        "{}",
+        summary::text(result, output, ranking, Look::of_stderr())
+    );
+    match report::write(output, ranking) {
         Ok(path) => eprintln!("report: {}", path.display()),
         Err(error) => eprintln!("there is no report: {error:#}"),
+    }
+}
+
+/// Keeps the settings of the ranking in the output folder as soon as the run has it for itself,
+/// so that reports can be made while it goes on.
+struct KeepRanking {
+    ranking: Settings,
+    output: PathBuf,
+    rest: Arc<dyn Observer>,
+}
+
+impl Observer for KeepRanking {
+    fn notice(&self, event: &Event) {
+        if matches!(event, Event::RunStarted { .. })
+            && let Err(error) = self.ranking.keep(&self.output)
+        {
+            eprintln!("warning: {error}; reports made later will rank by the defaults");
+        }
+        self.rest.notice(event);
     }
 }
 

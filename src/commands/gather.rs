@@ -8,6 +8,7 @@ use segarena_core::run::{self, Gathered, MissingCase};
 use super::report::report_on;
 use crate::args::GatherOptions;
 use crate::exit::ExitStatus;
+use crate::ranking::Settings;
 use crate::stdout;
 use crate::summary::{self, Look};
 
@@ -17,15 +18,17 @@ pub(crate) fn gather(options: &GatherOptions) -> anyhow::Result<ExitStatus> {
         missing,
         pairs,
     } = run::gather(&options.results)?;
+    let ranking = Settings::kept(&options.results)?;
     stdout::print(&summary::text(
         &summary,
         &options.results,
+        &ranking,
         Look::of_stdout(),
     ));
     let has_failure = summary.has_failure();
     // The report reads the cases again, so that two runs' worth of them would be in memory.
     drop(summary);
-    report_on(&options.results);
+    report_on(&options.results, &ranking);
     if missing.is_empty() {
         return Ok(match has_failure {
             true => ExitStatus::SomeFailed,

@@ -1,19 +1,63 @@
-//! `segarena report`: the page of a past run, made anew.
+//! `segarena report`: the page of a run, made anew, once or whenever something is new.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::args::ReportOptions;
+use crate::config::LoadedConfig;
 use crate::exit::ExitStatus;
-use crate::report;
+use crate::ranking::Settings;
+use crate::{plan, report};
 
 pub(crate) fn report(options: &ReportOptions) -> anyhow::Result<ExitStatus> {
-    println!("{}", report::write(&options.results)?.display());
+    let settings = settings(options)?;
+    println!("{}", make(options, &settings)?.display());
+    if options.watch {
+        watch(options, &settings)?;
+    }
     Ok(ExitStatus::Done)
 }
 
+fn settings(options: &ReportOptions) -> anyhow::Result<Settings> {
+    match &options.config {
+        Some(file) => Ok(plan::ranking(&LoadedConfig::load(file)?)?),
+        None => Settings::kept(&options.results),
+    }
+}
+
+fn make(options: &ReportOptions, settings: &Settings) -> anyhow::Result<PathBuf> {
+    match &options.export {
+        Some(folder) => report::write_with_export(&options.results, settings, folder),
+        None => report::write(&options.results, settings),
+    }
+}
+
+/// How often it is looked whether anything is new.
+const PERIOD: Duration = Duration::from_secs(2);
+
+/// Makes the report again after each change, and once more when the run is over.
+fn watch(options: &ReportOptions, settings: &Settings) -> anyhow::Result<()> {
+    let mut seen = report::last_change(&options.results);
+    let mut is_going_on = true;
+    while is_going_on {
+        is_going_on = report::is_going_on(&options.results);
+        let change = report::last_change(&options.results);
+        if change != seen || !is_going_on {
+            make(options, settings)?;
+            // Looked up afterwards, as an export into the output folder is a change too. What ends
+            // meanwhile is on the page with the next change, at the latest when the run is over.
+            seen = report::last_change(&options.results);
+        }
+        if is_going_on {
+            std::thread::sleep(PERIOD);
+        }
+    }
+    Ok(())
+}
+
 /// The report at the end of an evaluation, whose results are safe whether it can be made or not.
-pub(crate) fn report_on(output: &Path) {
-    match report::write(output) {
+pub(crate) fn report_on(output: &Path, settings: &Settings) {
+    match report::write(output, settings) {
         Ok(path) => crate::stdout::print(&format!("report: {}\n", path.display())),
         Err(error) => eprintln!("there is no report: {error:#}"),
     }

@@ -32,6 +32,17 @@ impl Curve {
             points: given.map(|(step, values)| (step, mean(values))).collect(),
         }
     }
+
+    /// The means at each interaction, none where there is nothing.
+    pub(super) fn of_means(named: Named, means: impl Iterator<Item = Option<f64>>) -> Self {
+        let numbered = (1..).map(f64::from).zip(means);
+        Self {
+            named,
+            points: numbered
+                .filter_map(|(step, mean)| Some((step, mean?)))
+                .collect(),
+        }
+    }
 }
 
 /// What is on the axis of a chart of bars.
@@ -43,24 +54,57 @@ pub(super) enum Bars {
     Share,
 }
 
-/// Told apart by those who see fewer colours (Okabe and Ito); the last is for all that follow.
-const COLOURS: [(&str, RGBColor); 7] = [
+/// Told apart by those who see fewer colours (Okabe and Ito).
+const COLOURS: [(&str, RGBColor); 6] = [
     ("#0072b2", RGBColor(0, 114, 178)),
     ("#d55e00", RGBColor(213, 94, 0)),
     ("#009e73", RGBColor(0, 158, 115)),
     ("#cc79a7", RGBColor(204, 121, 167)),
     ("#e69f00", RGBColor(230, 159, 0)),
     ("#56b4e9", RGBColor(86, 180, 233)),
-    ("#828282", RGBColor(130, 130, 130)),
 ];
 
+/// Where the colours begin again, the points have another shape, and every second time the lines
+/// are dashed.
+const SHAPES: [(&str, Shape); 6] = [
+    ("●", Shape::Dot),
+    ("▲", Shape::Triangle),
+    ("■", Shape::Square),
+    ("○", Shape::Ring),
+    ("✕", Shape::Cross),
+    ("□", Shape::Frame),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    Dot,
+    Triangle,
+    Square,
+    Ring,
+    Cross,
+    Frame,
+}
+
 fn colour(index: usize) -> RGBColor {
-    COLOURS[index.min(COLOURS.len() - 1)].1
+    COLOURS[index % COLOURS.len()].1
+}
+
+fn shape(index: usize) -> (&'static str, Shape) {
+    SHAPES[index / COLOURS.len() % SHAPES.len()]
+}
+
+fn is_dashed(index: usize) -> bool {
+    index / COLOURS.len() % 2 == 1
 }
 
 /// The colour of the submission at this place, as CSS writes it.
 pub(super) fn css(index: usize) -> &'static str {
-    COLOURS[index.min(COLOURS.len() - 1)].0
+    COLOURS[index % COLOURS.len()].0
+}
+
+/// The shape of its points, as a letter.
+pub(super) fn mark(index: usize) -> &'static str {
+    shape(index).0
 }
 
 const WIDTH: u32 = 480;
@@ -79,7 +123,7 @@ pub(super) fn curves(title: &str, curves: &[Curve]) -> Option<String> {
         let mut chart = over_interactions(area, title, last)?;
         // The best are drawn last, above the others.
         for curve in curves.iter().rev() {
-            line(&mut chart, &curve.points, colour(curve.named.index))?;
+            line(&mut chart, &curve.points, curve.named.index)?;
         }
         for (label, at) in end_labels(curves) {
             let place = chart.backend_coord(&(last, at));
@@ -144,8 +188,7 @@ pub(super) fn spread(title: &str, scores: &[Vec<Vec<f64>>; 2]) -> Option<String>
             .each_ref()
             .map(|curve| curve.points.last().map_or(0.0, |end| end.1));
         for (curve, name) in curves.iter().zip(["DSC", "NSD"]) {
-            let ink = colour(curve.named.index);
-            line(&mut chart, &curve.points, ink)?;
+            line(&mut chart, &curve.points, curve.named.index)?;
             let Some(&(step, at)) = curve.points.last() else {
                 continue;
             };
@@ -202,10 +245,32 @@ fn over_interactions<'a, 'b>(
     Ok(chart)
 }
 
-fn line(chart: &mut Chart<'_, '_>, points: &[(f64, f64)], ink: RGBColor) -> Drawn {
-    chart.draw_series(LineSeries::new(points.to_vec(), ink.stroke_width(2)))?;
-    let dots = points.iter();
-    chart.draw_series(dots.map(|&at| Circle::new(at, 3, ink.filled())))?;
+fn line(chart: &mut Chart<'_, '_>, points: &[(f64, f64)], index: usize) -> Drawn {
+    let ink = colour(index);
+    if is_dashed(index) {
+        let style = ink.stroke_width(2);
+        chart.draw_series(DashedLineSeries::new(points.to_vec(), 6, 4, style))?;
+    } else {
+        chart.draw_series(LineSeries::new(points.to_vec(), ink.stroke_width(2)))?;
+    }
+    let at = points.iter().copied();
+    let thin = ink.stroke_width(2);
+    match shape(index).1 {
+        Shape::Dot => chart.draw_series(at.map(|at| Circle::new(at, 3, ink.filled())))?,
+        Shape::Ring => chart.draw_series(at.map(|at| Circle::new(at, 4, thin)))?,
+        Shape::Triangle => {
+            chart.draw_series(at.map(|at| TriangleMarker::new(at, 5, ink.filled())))?
+        }
+        Shape::Cross => chart.draw_series(at.map(|at| Cross::new(at, 4, thin)))?,
+        Shape::Square => {
+            chart.draw_series(at.map(|at| {
+                EmptyElement::at(at) + Rectangle::new([(-3, -3), (3, 3)], ink.filled())
+            }))?
+        }
+        Shape::Frame => chart.draw_series(
+            at.map(|at| EmptyElement::at(at) + Rectangle::new([(-4, -4), (4, 4)], thin)),
+        )?,
+    };
     Ok(())
 }
 
@@ -305,6 +370,228 @@ fn quantiles(values: &[f64]) -> [f64; 5] {
     })
 }
 
+/// For each submission, how often it has each rank when the cases are drawn again: the larger the
+/// blob, the more often (the blob plot of Wiesenfarth et al., *Methods and open-source toolkit for
+/// analyzing and visualizing challenge results*, Scientific Reports 11:2369, 2021).
+pub(super) fn blobs(
+    title: &str,
+    names: &[Named],
+    share: impl Fn(usize, usize) -> f64,
+) -> Option<String> {
+    let grid = Grid::of(names, names.len())?;
+    draw(title, grid.height(), |area| {
+        heading(area, title)?;
+        grid.names(area, names)?;
+        for rank in 0..names.len() {
+            if grid.has_room_for(rank) {
+                grid.heading(area, rank, &(rank + 1).to_string())?;
+            }
+        }
+        grid.below(area, "rank")?;
+        for (row, named) in names.iter().enumerate() {
+            for rank in 0..names.len() {
+                let share = share(row, rank + 1);
+                let radius = grid.largest() * share.sqrt();
+                if radius >= 0.5 {
+                    let blob = colour(named.index).mix(0.85).filled();
+                    let [x, y] = grid.middle(row, rank);
+                    area.draw(&Circle::new((x, y), radius.round() as i32, blob))?;
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What a test says of a submission beside another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Better,
+    Worse,
+    Undecided,
+}
+
+/// Which submissions (rows) are significantly better than which (columns, by their numbers).
+pub(super) fn significance(
+    title: &str,
+    names: &[Named],
+    verdict: impl Fn(usize, usize) -> Verdict,
+) -> Option<String> {
+    let grid = Grid::of(names, names.len())?;
+    draw(title, grid.height(), |area| {
+        heading(area, title)?;
+        grid.names(area, names)?;
+        for (column, named) in names.iter().enumerate() {
+            if grid.has_room_for(column) {
+                grid.heading(area, column, &(named.index + 1).to_string())?;
+            }
+        }
+        grid.below(
+            area,
+            "filled: the row is better than the column; ring: worse",
+        )?;
+        for row in 0..names.len() {
+            for column in (0..names.len()).filter(|column| *column != row) {
+                let [x, y] = grid.middle(row, column);
+                let half = (grid.largest() * 0.8).max(1.5) as i32;
+                let corners = [(x - half, y - half), (x + half, y + half)];
+                let ink = colour(0);
+                match verdict(row, column) {
+                    Verdict::Better => area.draw(&Rectangle::new(corners, ink.filled()))?,
+                    Verdict::Worse => area.draw(&Circle::new((x, y), half, ink.mix(0.6)))?,
+                    Verdict::Undecided => {
+                        let dash = [(x - half / 3, y), (x + half / 3, y)];
+                        area.draw(&PathElement::new(dash.to_vec(), GRID))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The score of every submission (rows) in every case (columns), from dark (0) to bright (1);
+/// nothing where a submission lacks the case.
+pub(super) fn heatmap(title: &str, names: &[Named], cells: &[Vec<Option<f64>>]) -> Option<String> {
+    let cases = cells.first().map_or(0, Vec::len);
+    let grid = Grid::of(names, cases)?;
+    draw(title, grid.height(), |area| {
+        heading(area, title)?;
+        grid.names(area, names)?;
+        grid.below(
+            area,
+            "cases, in the order of the case table's groups and names",
+        )?;
+        for (row, values) in cells.iter().enumerate() {
+            // Neighbours of one shade are one rectangle.
+            let shades: Vec<Option<u8>> = values
+                .iter()
+                .map(|value| value.map(|value| (value.clamp(0.0, 1.0) * 63.0).round() as u8))
+                .collect();
+            let mut from = 0;
+            for run in shades.chunk_by(|a, b| a == b) {
+                let to = from + run.len();
+                if let Some(shade) = run[0] {
+                    let corners = grid.span(row, from..to);
+                    area.draw(&Rectangle::new(
+                        corners,
+                        viridis(f64::from(shade) / 63.0).filled(),
+                    ))?;
+                }
+                from = to;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Dark blue over green to yellow, as many see brightness only (van der Walt and Smith, *viridis*,
+/// 2015), by eight of its colours.
+fn viridis(share: f64) -> RGBColor {
+    const STOPS: [[u8; 3]; 8] = [
+        [68, 1, 84],
+        [70, 50, 126],
+        [54, 92, 141],
+        [39, 127, 142],
+        [31, 161, 135],
+        [74, 193, 109],
+        [160, 218, 57],
+        [253, 231, 37],
+    ];
+    let at = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
+    let below = (at.floor() as usize).min(STOPS.len() - 2);
+    let part = at - below as f64;
+    let [r, g, b] = [0, 1, 2].map(|channel| {
+        let [low, high] = [STOPS[below], STOPS[below + 1]].map(|stop| f64::from(stop[channel]));
+        (low + part * (high - low)).round() as u8
+    });
+    RGBColor(r, g, b)
+}
+
+/// A field with a row for each submission.
+struct Grid {
+    rows: usize,
+    columns: usize,
+    row_height: f64,
+    column_width: f64,
+}
+
+impl Grid {
+    const LEFT: f64 = 130.0;
+    const TOP: f64 = 54.0;
+
+    fn of(names: &[Named], columns: usize) -> Option<Self> {
+        let widest = (f64::from(WIDTH) - Self::LEFT - 12.0) / columns.max(1) as f64;
+        (!names.is_empty() && columns > 0).then(|| Self {
+            rows: names.len(),
+            columns,
+            row_height: if names.len() > 20 { 18.0 } else { 26.0 },
+            column_width: widest.min(44.0),
+        })
+    }
+
+    fn height(&self) -> u32 {
+        (Self::TOP + self.row_height * self.rows as f64 + 30.0) as u32
+    }
+
+    /// The radius that just fits a cell.
+    fn largest(&self) -> f64 {
+        (self.row_height.min(self.column_width) / 2.0 - 1.0).max(1.0)
+    }
+
+    fn middle(&self, row: usize, column: usize) -> [i32; 2] {
+        let x = Self::LEFT + (column as f64 + 0.5) * self.column_width;
+        let y = Self::TOP + (row as f64 + 0.5) * self.row_height;
+        [x.round() as i32, y.round() as i32]
+    }
+
+    fn span(&self, row: usize, columns: std::ops::Range<usize>) -> [(i32, i32); 2] {
+        let x = |column: usize| (Self::LEFT + column as f64 * self.column_width).round() as i32;
+        let y = |row: usize| (Self::TOP + row as f64 * self.row_height).round() as i32;
+        [(x(columns.start), y(row)), (x(columns.end), y(row + 1) - 1)]
+    }
+
+    /// Where columns are narrow, only some have a heading.
+    fn has_room_for(&self, column: usize) -> bool {
+        let every = (22.0 / self.column_width).ceil().max(1.0) as usize;
+        column == 0 || (column + 1).is_multiple_of(every.max(if every > 1 { 5 } else { 1 }))
+    }
+
+    fn names(&self, area: &Area<'_>, names: &[Named]) -> Drawn {
+        for (row, named) in names.iter().enumerate() {
+            let [_, y] = self.middle(row, 0);
+            let style = letters(HPos::Right, VPos::Center);
+            area.draw(&Text::new(label(named), (Self::LEFT as i32 - 8, y), style))?;
+        }
+        Ok(())
+    }
+
+    fn heading(&self, area: &Area<'_>, column: usize, words: &str) -> Drawn {
+        let [x, _] = self.middle(0, column);
+        let style = letters(HPos::Center, VPos::Bottom);
+        area.draw(&Text::new(
+            words.to_owned(),
+            (x, Self::TOP as i32 - 4),
+            style,
+        ))?;
+        Ok(())
+    }
+
+    fn below(&self, area: &Area<'_>, words: &str) -> Drawn {
+        let y = Self::TOP + self.row_height * self.rows as f64 + 6.0;
+        let x = Self::LEFT + self.column_width * self.columns as f64 / 2.0;
+        // Words that are wider than the field begin at the letters' left end.
+        let room = f64::from(WIDTH) - Self::LEFT;
+        let (x, side) = match words.len() as f64 * 7.0 < 2.0 * (x - Self::LEFT).min(room / 2.0) {
+            true => (x, HPos::Center),
+            false => (8.0, HPos::Left),
+        };
+        let at = (x as i32, y as i32);
+        area.draw(&Text::new(words.to_owned(), at, letters(side, VPos::Top)))?;
+        Ok(())
+    }
+}
+
 /// The number and as much of the name as there is room for.
 fn label(named: &Named) -> String {
     const ROOM: usize = 13;
@@ -345,6 +632,27 @@ fn draw(title: &str, height: u32, paint: impl FnOnce(&Area<'_>) -> Drawn) -> Opt
     Some(svg.replace("\"#000000\"", "\"currentColor\""))
 }
 
+/// A chart of the page as a file of its own: with a size, and in black.
+pub(super) fn on_its_own(svg: &str) -> String {
+    let svg = svg.replace("\"currentColor\"", "\"#000000\"");
+    let size = svg
+        .split_once("viewBox=\"")
+        .and_then(|(_, rest)| rest.split_once('"'))
+        .map(|(size, _)| {
+            size.split(' ')
+                .skip(2)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        });
+    match size.as_deref() {
+        Some([width, height]) => {
+            let sized = format!("<svg width=\"{width}\" height=\"{height}\" ");
+            svg.replacen("<svg ", &sized, 1)
+        }
+        _ => svg,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,6 +687,62 @@ mod tests {
         let many = [(named(0, "a"), vec![0.5; 5000])];
         let svg = bars("NSD", &many, Bars::Score).unwrap();
         assert_eq!(svg.matches("<circle").count(), 0);
+    }
+
+    #[test]
+    fn submissions_beyond_the_colours_have_another_shape_and_line() {
+        let marks: std::collections::BTreeSet<_> =
+            (0..36).map(|index| (css(index), mark(index))).collect();
+        assert_eq!(marks.len(), 36);
+        let curve = |index| Curve::of(named(index, "a"), &[vec![0.4], vec![0.9]]);
+        let plain = curves("DSC", &[curve(0)]).unwrap();
+        let other = curves("DSC", &[curve(6)]).unwrap();
+        assert_eq!(
+            (
+                plain.matches("<circle").count(),
+                other.matches("<circle").count()
+            ),
+            (2, 0)
+        );
+    }
+
+    #[test]
+    fn a_blob_is_as_large_as_its_rank_is_frequent_and_none_is_never() {
+        let names = [named(0, "a"), named(1, "b")];
+        let svg = blobs("ranks", &names, |row, rank| match (row, rank) {
+            (0, 1) => 0.9,
+            (0, _) => 0.1,
+            (_, 2) => 1.0,
+            _ => 0.0,
+        });
+        let svg = svg.unwrap();
+        assert_eq!(svg.matches("<circle").count(), 3, "{svg}");
+        assert!(blobs("ranks", &[], |_, _| 1.0).is_none());
+    }
+
+    #[test]
+    fn a_significance_map_fills_what_is_better() {
+        let names = [named(0, "a"), named(1, "b"), named(2, "c")];
+        let svg = significance("DSC", &names, |row, column| match (row, column) {
+            (0, _) => Verdict::Better,
+            (_, 0) => Verdict::Worse,
+            _ => Verdict::Undecided,
+        });
+        let svg = svg.unwrap();
+        assert_eq!(
+            (svg.matches("<rect").count(), svg.matches("<circle").count()),
+            (2, 2)
+        );
+    }
+
+    #[test]
+    fn a_heatmap_draws_neighbours_of_one_shade_at_once_and_gaps_not_at_all() {
+        let names = [named(0, "a")];
+        let cells = [vec![Some(0.5), Some(0.5), None, Some(1.0)]];
+        let svg = heatmap("DSC", &names, &cells).unwrap();
+        assert_eq!(svg.matches("<rect").count(), 2, "{svg}");
+        assert_eq!(viridis(1.0), RGBColor(253, 231, 37));
+        assert!(heatmap("DSC", &names, &[vec![]]).is_none());
     }
 
     #[test]

@@ -31,9 +31,11 @@ pub(super) struct FailureExample {
 type Failure<'a> = (&'a PastSubmission, &'a CaseRecord, &'a InteractionRecord);
 
 /// The failures, the most frequent reason first, and how many further reasons there are.
-pub(super) fn failures(teams: &[&PastSubmission]) -> (Vec<FailureGroup>, usize) {
+pub(super) fn failures<'a>(
+    teams: impl Iterator<Item = &'a PastSubmission>,
+) -> (Vec<FailureGroup>, usize) {
     let mut by_reason: BTreeMap<String, Vec<Failure<'_>>> = BTreeMap::new();
-    for &team in teams {
+    for team in teams {
         for case in &team.cases {
             for interaction in case.interactions.iter().filter(|i| i.outcome.is_failure()) {
                 let reason = text::line(&interaction.outcome.describe());

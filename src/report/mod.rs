@@ -1,14 +1,22 @@
-//! `report.html`: one page that opens from disk and can be sent to somebody.
+//! `report.html`: one page that opens from disk and can be sent to somebody, and its figures and
+//! tables as files for a paper.
 
+mod board;
 mod charts;
+mod data;
+mod effort;
+mod export;
 mod failures;
-mod leaderboard;
+mod figures;
+mod ongoing;
 mod outline;
 mod page;
 mod picture;
 mod slices;
+mod table;
 mod tables;
 mod text;
+mod views;
 
 use std::path::{Path, PathBuf};
 
@@ -20,16 +28,76 @@ use segarena_core::record::CaseRecord;
 use segarena_core::results::write_whole;
 use segarena_core::run::{PastRun, PastSubmission};
 
-use leaderboard::Leaderboard;
+use crate::ranking::Settings;
+use board::{Board, Significance};
+use figures::{Figure, figures};
 use page::{CaseView, Page};
 use slices::Slice;
+use table::Table;
+use views::Team;
+
+pub(crate) use ongoing::{is_going_on, last_change};
+
+/// Everything that the page shows and that can be exported.
+struct Contents<'a> {
+    run: &'a PastRun,
+    board: Board<'a>,
+    tested: Vec<Significance>,
+    tables: Vec<Table>,
+    figures: Vec<Figure>,
+}
+
+impl<'a> Contents<'a> {
+    fn of(run: &'a PastRun, settings: &'a Settings) -> Self {
+        let board = Board::of(run, settings);
+        let tested = board.significance();
+        let tables = vec![
+            board.table(),
+            board.schemes(),
+            board.stability(),
+            board.significance_table(&tested),
+            tables::curves(&board),
+            effort::table(&board.teams[..board.ranked], &board.views),
+            tables::labels(&board),
+            tables::times(&board),
+        ];
+        Self {
+            figures: figures(&board, &tested),
+            run,
+            board,
+            tested,
+            tables,
+        }
+    }
+
+    fn table(&self, id: &str) -> Option<&Table> {
+        self.tables.iter().find(|table| table.id == id)
+    }
+}
 
 /// Writes the report of a past run into its folder and says where it is.
-pub(crate) fn write(output: &Path) -> Result<PathBuf> {
+pub(crate) fn write(output: &Path, settings: &Settings) -> Result<PathBuf> {
     let run = PastRun::read(output)?;
-    let board = Leaderboard::of(&run.submissions);
-    let views = views(&run, &board.teams);
-    let page = Page::of(&run, board, views);
+    write_page(&Contents::of(&run, settings), None)
+}
+
+/// The same, with every figure and table as files in a folder, to which the page links.
+pub(crate) fn write_with_export(
+    output: &Path,
+    settings: &Settings,
+    folder: &Path,
+) -> Result<PathBuf> {
+    let run = PastRun::read(output)?;
+    let contents = Contents::of(&run, settings);
+    export::write(&contents, folder)?;
+    write_page(&contents, Some(folder))
+}
+
+fn write_page(contents: &Contents<'_>, exported: Option<&Path>) -> Result<PathBuf> {
+    let output = &contents.run.output;
+    let views = views(contents.run, contents.board.with_cases());
+    let links = exported.map(|folder| export::Links::from(output, folder));
+    let page = Page::of(contents, views, links.as_ref());
     let path = output.join("report.html");
     let html = page.render().context("cannot fill in the report")?;
     write_whole(&path, html.as_bytes())?;
@@ -55,12 +123,11 @@ const WORST: usize = 4;
 /// … and so many spread over the rest.
 const SAMPLE: usize = 2;
 
-fn views(run: &PastRun, teams: &[&PastSubmission]) -> Vec<CaseView> {
-    let with_cases = teams.iter().filter(|team| !team.cases.is_empty());
-    let share = (PICTURES / with_cases.clone().count().max(1)).clamp(1, WORST + SAMPLE);
-    let chosen = with_cases.flat_map(|team| {
-        let cases = chosen_cases(team, share).into_iter();
-        cases.map(move |(record, place)| (*team, record, place))
+fn views(run: &PastRun, teams: &[Team<'_>]) -> Vec<CaseView> {
+    let share = (PICTURES / teams.len().max(1)).clamp(1, WORST + SAMPLE);
+    let chosen = teams.iter().flat_map(|team| {
+        let cases = chosen_cases(team.past, share).into_iter();
+        cases.map(move |(record, place)| (team.past, record, place))
     });
     let chosen: Vec<_> = chosen.take(PICTURES).collect();
     let looked_at = chosen.into_par_iter().map(|(team, record, place)| {

@@ -7,31 +7,38 @@ use ndarray::{ArrayView2, s};
 /// The most bytes of an outline. A prediction of nothing but noise has an edge at every voxel.
 const LONGEST: usize = 12_000;
 
-/// The closed outlines of every value but 0, as finely as their length allows.
-pub(super) fn outline(slice: ArrayView2<'_, u16>) -> String {
+/// The closed outlines of every value but 0, each value by itself, ascending, as finely as their
+/// length allows.
+pub(super) fn outlines(slice: ArrayView2<'_, u16>) -> Vec<(u16, String)> {
     let mut step = 1;
     loop {
-        let path = at_step(slice.slice(s![..;step, ..;step]), step);
-        if path.len() <= LONGEST {
-            return path;
+        let outlines = at_step(slice.slice(s![..;step, ..;step]), step);
+        if length(&outlines) <= LONGEST {
+            return outlines;
         }
         step *= 2;
     }
 }
 
-fn at_step(slice: ArrayView2<'_, u16>, step: usize) -> String {
+fn length(outlines: &[(u16, String)]) -> usize {
+    outlines.iter().map(|(_, path)| path.len()).sum()
+}
+
+fn at_step(slice: ArrayView2<'_, u16>, step: usize) -> Vec<(u16, String)> {
     let mut values: Vec<u16> = slice.iter().copied().filter(|&value| value != 0).collect();
     values.sort_unstable();
     values.dedup();
-    let mut path = String::new();
+    let mut outlines = Vec::new();
     for value in values {
+        let mut path = String::new();
         Edges::around(slice, value).trace(step, &mut path);
+        outlines.push((value, path));
         // What is too long anyway need not be finished.
-        if path.len() > LONGEST {
+        if length(&outlines) > LONGEST {
             break;
         }
     }
-    path
+    outlines
 }
 
 /// The directions of an edge, clockwise: each is followed by the one to its right.
@@ -114,12 +121,19 @@ mod tests {
     use super::*;
     use ndarray::{Array2, arr2};
 
+    fn outline(slice: ArrayView2<'_, u16>) -> String {
+        let paths = outlines(slice).into_iter().map(|(_, path)| path);
+        paths.collect()
+    }
+
     #[test]
     fn an_outline_runs_along_the_edges_of_voxels() {
         let one = arr2(&[[0, 0, 0], [0, 1, 0], [0, 0, 0]]);
         assert_eq!(outline(one.view()), "M1 1h1v1h-1z");
         assert_eq!(outline(arr2(&[[2, 2]]).view()), "M0 0h2v1h-2z");
-        assert_eq!(outline(arr2(&[[1, 2]]).view()), "M0 0h1v1h-1zM1 0h1v1h-1z");
+        let two = outlines(arr2(&[[2, 1]]).view());
+        let expected = [(1, "M1 0h1v1h-1z"), (2, "M0 0h1v1h-1z")];
+        assert_eq!(two, expected.map(|(value, path)| (value, path.to_owned())));
         assert_eq!(outline(arr2(&[[0, 0]]).view()), "");
     }
 

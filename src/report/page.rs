@@ -4,47 +4,66 @@ use askama::Template;
 use base64::Engine as _;
 use segarena_core::backend::Enforcement;
 use segarena_core::protocol::OverTime;
-use segarena_core::record::CaseRecord;
-use segarena_core::run::{PastRun, PastSubmission};
+use segarena_core::run::PastRun;
 use sha2::{Digest, Sha256};
 
-use super::charts::{self, Bars, Curve, Named};
+use super::data::PageData;
+use super::export::Links;
 use super::failures::{FailureGroup, failures};
-use super::leaderboard::{Leaderboard, Standing};
+use super::figures::{Figure, LEVEL, Part};
 use super::slices::Slice;
-use super::tables::{
-    CaseRow, CurveRow, LabelRow, TimeRow, at_interactions, case_rows, curve_rows, label_rows,
-    share_of_limit, time_row,
-};
-use super::text;
+use super::table::Table;
+use super::views::Team;
+use super::{Contents, ongoing, text};
 use crate::progress::count;
 
 const SCRIPT: &str = include_str!("../../templates/report.js");
 const STYLE: &str = include_str!("../../templates/report.css");
 
-/// The template's data. Askama escapes every text but the charts, the script and the style.
+/// The template's data. Askama escapes every text but the charts, the data, the script and the
+/// style.
 #[derive(Template)]
 #[template(path = "report.html")]
-pub(super) struct Page {
+pub(super) struct Page<'a> {
     title: String,
     script: &'static str,
     script_hash: String,
     style: &'static str,
+    data: String,
     facts: Vec<(&'static str, String)>,
     cautions: Vec<String>,
-    board: Vec<Standing>,
-    board_caption: String,
-    charts: Vec<String>,
-    own_charts: Vec<String>,
-    curves: Vec<CurveRow>,
-    interactions: Vec<usize>,
-    labels: Vec<LabelRow>,
-    times: Vec<TimeRow>,
-    time_chart: Option<String>,
+    /// The names of the choices of cases, where there is a choice.
+    views: Vec<String>,
+    board: Shown<'a>,
+    rankings: Vec<Drawing<'a>>,
+    ranking_tables: Vec<Shown<'a>>,
+    level: String,
+    scores: Vec<Drawing<'a>>,
+    own: Vec<Drawing<'a>>,
+    curves: Option<Shown<'a>>,
+    clicks: Option<Shown<'a>>,
+    labels: Option<Shown<'a>>,
+    times: Option<Shown<'a>>,
+    time_figures: Vec<Drawing<'a>>,
     failures: Vec<FailureGroup>,
     further_failures: usize,
-    cases: Vec<CaseRow>,
-    views: Vec<CaseView>,
+    has_cases: bool,
+    pictures: Vec<CaseView>,
+    case_files: Vec<(&'static str, String)>,
+    heatmap_files: Vec<(&'static str, String)>,
+}
+
+/// A table with the files that it was exported to.
+struct Shown<'a> {
+    table: &'a Table,
+    files: Vec<(&'static str, String)>,
+}
+
+/// A figure with the files that it was exported to.
+struct Drawing<'a> {
+    svg: &'a str,
+    view: Option<usize>,
+    files: Vec<(&'static str, String)>,
 }
 
 /// A case with its picture.
@@ -56,49 +75,103 @@ pub(super) struct CaseView {
     pub(super) problem: String,
 }
 
-impl Page {
-    pub(super) fn of(run: &PastRun, board: Leaderboard<'_>, mut views: Vec<CaseView>) -> Self {
-        let teams = &board.teams;
+/// A table of more rows than this is a file to read by machines.
+const MOST_PAIRS: usize = 400;
+
+impl<'a> Page<'a> {
+    pub(super) fn of(
+        contents: &'a Contents<'_>,
+        mut pictures: Vec<CaseView>,
+        links: Option<&Links>,
+    ) -> Self {
+        let board = &contents.board;
+        let teams = board.teams.iter().map(|team| team.past);
         let (failures, further_failures) = failures(teams);
-        let (curves, interactions) = curve_rows(teams);
-        let view = |submission: &str, case: &str| {
-            let is_it = |view: &CaseView| view.submission == submission && view.case == case;
-            views.iter().position(is_it)
-        };
-        let cases = case_rows(teams, view);
-        for view in &mut views {
-            view.submission = text::line(&view.submission);
-            view.case = text::line(&view.case);
-            view.problem = text::line(&view.problem);
+        let data = PageData::of(board, &pictures).json();
+        for picture in &mut pictures {
+            picture.submission = text::line(&picture.submission);
+            picture.case = text::line(&picture.case);
+            picture.problem = text::line(&picture.problem);
         }
+        let shown = |table: &'a Table| Shown {
+            table,
+            files: links.map_or(Vec::new(), |links| links.of_table(table.id)),
+        };
+        let table = |id| {
+            let table = contents.table(id).filter(|table| !table.rows.is_empty());
+            table.map(shown)
+        };
+        let has_ranking = board.ranked > 1 && !board.field.is_empty();
+        let ranking_tables = ["schemes", "stability", "significance"].into_iter();
+        let ranking_tables = ranking_tables
+            .filter_map(table)
+            .filter(|shown| has_ranking && shown.table.rows.len() <= MOST_PAIRS);
+        let drawings = |part: Part| -> Vec<Drawing<'a>> {
+            let figures = contents.figures.iter().filter(|figure| figure.part == part);
+            figures.map(|figure| drawing(figure, links)).collect()
+        };
         let hash = Sha256::digest(SCRIPT.as_bytes());
         Self {
-            title: title(teams),
+            title: title(&board.teams),
             script: SCRIPT,
             script_hash: base64::engine::general_purpose::STANDARD.encode(hash),
             style: STYLE,
-            facts: facts(run),
-            cautions: cautions(run),
-            charts: score_charts(teams),
-            own_charts: own_charts(teams),
-            curves,
-            interactions,
-            labels: label_rows(teams),
-            times: teams.iter().filter_map(|team| time_row(team)).collect(),
-            time_chart: time_chart(teams),
+            data,
+            facts: facts(contents.run),
+            cautions: cautions(contents.run),
+            views: match board.views.len() {
+                1 => Vec::new(),
+                _ => board.views.iter().map(|view| view.name()).collect(),
+            },
+            board: shown(&contents.tables[0]),
+            rankings: drawings(Part::Ranking),
+            ranking_tables: ranking_tables.collect(),
+            level: LEVEL.to_string(),
+            scores: drawings(Part::Scores),
+            own: drawings(Part::Own),
+            curves: table("curves"),
+            clicks: table("clicks"),
+            labels: table("labels"),
+            times: table("times"),
+            time_figures: drawings(Part::Times),
             failures,
             further_failures,
-            cases,
-            views,
-            board: board.rows,
-            board_caption: board.caption,
+            has_cases: board.ranked > 0,
+            pictures,
+            case_files: links.map_or(Vec::new(), Links::of_cases),
+            heatmap_files: links.map_or(Vec::new(), |links| links.of_figure("heatmap")),
         }
     }
 }
 
-fn title(teams: &[&PastSubmission]) -> String {
+fn drawing<'a>(figure: &'a Figure, links: Option<&Links>) -> Drawing<'a> {
+    Drawing {
+        svg: &figure.svg,
+        view: figure.view,
+        files: links.map_or(Vec::new(), |links| links.of_figure(&figure.id)),
+    }
+}
+
+impl Drawing<'_> {
+    /// Whether it is hidden until its cases are chosen.
+    fn is_hidden(&self) -> bool {
+        self.view.is_some_and(|view| view > 0)
+    }
+
+    fn files(&self) -> &[(&'static str, String)] {
+        &self.files
+    }
+}
+
+impl Shown<'_> {
+    fn files(&self) -> &[(&'static str, String)] {
+        &self.files
+    }
+}
+
+fn title(teams: &[Team<'_>]) -> String {
     match teams {
-        [only] => text::line(&only.name),
+        [only] => only.name.clone(),
         many => count(many.len(), "submission"),
     }
 }
@@ -136,6 +209,7 @@ fn facts(run: &PastRun) -> Vec<(&'static str, String)> {
         ("run on", format!("{} ({})", record.backend, record.engine)),
         ("cases at once", record.jobs.to_string()),
         ("segarena", record.segarena.clone()),
+        ("page made", ongoing::now()),
     ];
     for (_, value) in &mut facts {
         *value = text::line(value);
@@ -146,7 +220,7 @@ fn facts(run: &PastRun) -> Vec<(&'static str, String)> {
 fn cautions(run: &PastRun) -> Vec<String> {
     let mut cautions = Vec::new();
     if run.record.finished.is_none() {
-        cautions.push("The run is not over: this is what was done so far.".to_owned());
+        cautions.push(text::line(&ongoing::words(run)));
     }
     if run.record.jobs > 1 {
         cautions.push(format!(
@@ -178,75 +252,4 @@ fn cautions(run: &PastRun) -> Vec<String> {
         }
     }
     cautions
-}
-
-/// A submission as the charts name it; its number is its place on the leaderboard.
-fn named(teams: &[&PastSubmission]) -> Vec<(usize, Named)> {
-    let with_cases = teams
-        .iter()
-        .enumerate()
-        .filter(|(_, t)| !t.cases.is_empty());
-    let named = with_cases.map(|(index, team)| {
-        let name = text::line(&team.name);
-        (index, Named { index, name })
-    });
-    named.collect()
-}
-
-/// Curves over the interactions, then distributions over the cases, of DSC and NSD.
-fn score_charts(teams: &[&PastSubmission]) -> Vec<String> {
-    let curves = |score| {
-        let curve = |(index, named)| Curve::of(named, &at_interactions(teams[index], score));
-        named(teams).into_iter().map(curve).collect::<Vec<_>>()
-    };
-    let bars = |score: fn(&CaseRecord) -> f64| {
-        let bar = |(index, named): (usize, Named)| {
-            (named, teams[index].cases.iter().map(score).collect())
-        };
-        named(teams).into_iter().map(bar).collect::<Vec<_>>()
-    };
-    let drawn = [
-        charts::curves("Mean DSC after each interaction", &curves(|i| i.dsc)),
-        charts::curves("Mean NSD after each interaction", &curves(|i| i.nsd)),
-        charts::bars(
-            "Final DSC of each case",
-            &bars(CaseRecord::dsc_final),
-            Bars::Score,
-        ),
-        charts::bars(
-            "Final NSD of each case",
-            &bars(CaseRecord::nsd_final),
-            Bars::Score,
-        ),
-    ];
-    drawn.into_iter().flatten().collect()
-}
-
-/// Each submission by itself, with the spread over its cases.
-fn own_charts(teams: &[&PastSubmission]) -> Vec<String> {
-    let chart = |(index, name): (usize, Named)| {
-        let team = teams[index];
-        let title = format!("{} {}", index + 1, name.name);
-        let scores = [
-            at_interactions(team, |i| i.dsc),
-            at_interactions(team, |i| i.nsd),
-        ];
-        charts::spread(&title, &scores)
-    };
-    named(teams).into_iter().filter_map(chart).collect()
-}
-
-fn time_chart(teams: &[&PastSubmission]) -> Option<String> {
-    let shares = |(index, named): (usize, Named)| {
-        (
-            named,
-            teams[index].cases.iter().map(share_of_limit).collect(),
-        )
-    };
-    let shares: Vec<_> = named(teams).into_iter().map(shares).collect();
-    charts::bars(
-        "Running time of each case, of its limit",
-        &shares,
-        Bars::Share,
-    )
 }

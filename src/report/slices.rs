@@ -1,6 +1,7 @@
 //! A case to look at: the slice through its last error, with the outlines of truth and prediction
 //! and the clicks, interaction by interaction. Of every file only that slice is kept.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use anyhow::{Result, ensure};
@@ -10,7 +11,7 @@ use segarena_core::npz::{NpzMembers, read_saved_segs};
 use segarena_core::record::{CaseRecord, Outcome};
 use segarena_core::run::PastSubmission;
 
-use super::outline::outline;
+use super::outline::outlines;
 use super::picture::{Picture, picture};
 use super::text;
 
@@ -28,8 +29,10 @@ pub(super) struct Slice {
     pub(super) aspect: f64,
     /// The image; none where it can't be read.
     pub(super) image: Option<Picture>,
-    /// The outline of the truth, as an SVG path in voxels.
-    pub(super) truth: String,
+    /// The outlines of the truth's labels.
+    pub(super) truth: Vec<Outline>,
+    /// What the colours mean, where there is more than one label.
+    pub(super) key: Vec<(String, String)>,
     /// The interactions in order.
     pub(super) steps: Vec<Step>,
 }
@@ -38,10 +41,18 @@ pub(super) struct Slice {
 pub(super) struct Step {
     pub(super) index: usize,
     pub(super) words: String,
-    /// The outline of the prediction.
-    pub(super) prediction: String,
-    /// All clicks so far.
+    /// The outlines of the predicted labels.
+    pub(super) prediction: Vec<Outline>,
+    /// All clicks so far, in order.
     pub(super) clicks: Vec<Dot>,
+}
+
+/// A label's outline.
+pub(super) struct Outline {
+    /// The class of its colour: empty where there is but one label.
+    pub(super) colour: String,
+    /// An SVG path in voxels.
+    pub(super) path: String,
 }
 
 /// A click.
@@ -53,10 +64,17 @@ pub(super) struct Dot {
     pub(super) kind: &'static str,
     /// Whether it is on another slice.
     pub(super) is_away: bool,
+    /// The number of its interaction.
+    pub(super) number: usize,
     pub(super) words: String,
 }
 
 impl Slice {
+    /// The height of a click's number, in voxels: a twentieth of the picture.
+    pub(super) fn letters(&self) -> f64 {
+        self.width.max(self.height) as f64 / 20.0
+    }
+
     /// Looks at a case of a submission.
     ///
     /// # Errors
@@ -78,12 +96,30 @@ impl Slice {
             record.shape
         );
         let truth = truth.mapv(|value| marked(&record.labels, value));
-        let predictions = predictions(submission, record, files, z)?;
+        let Predictions {
+            slices: predictions,
+            found,
+        } = predictions(submission, record, files, z)?;
         let clicks = clicks(record, z);
 
-        let outlines = std::iter::once(&truth).chain(predictions.iter().flatten());
-        let [rows, columns] = part_to_show(outlines, &clicks);
+        let slices = std::iter::once(&truth).chain(predictions.iter().flatten());
+        let [rows, columns] = part_to_show(slices.clone(), &clicks);
         let part = s![rows.clone(), columns.clone()];
+        let is_one = record.labels.len() < 2;
+        let drawn = |slice: ArrayView2<'_, u16>| -> Vec<Outline> {
+            let outlines = outlines(slice).into_iter();
+            let coloured = outlines.map(|(mark, path)| Outline {
+                colour: class(mark, is_one),
+                path,
+            });
+            coloured.collect()
+        };
+        let seen: BTreeSet<u16> = match is_one {
+            true => BTreeSet::new(),
+            false => slices
+                .flat_map(|slice| slice.slice(part).iter().copied().collect::<Vec<_>>())
+                .collect(),
+        };
         let mut steps = Vec::new();
         for (number, interaction) in record.interactions.iter().enumerate() {
             let Some(prediction) = &predictions[number] else {
@@ -97,6 +133,7 @@ impl Slice {
                 y: dot.y - rows.start,
                 ..dot.clone()
             };
+            let extra = extra_labels(&found[number], &record.labels);
             let failure = match interaction.outcome.is_failure() {
                 true => format!(", {}", interaction.outcome.describe()),
                 false => String::new(),
@@ -104,10 +141,10 @@ impl Slice {
             steps.push(Step {
                 index: interaction.index,
                 words: text::line(&format!(
-                    "DSC {:.3}, NSD {:.3}{failure}",
+                    "DSC {:.3}, NSD {:.3}{failure}{extra}",
                     interaction.dsc, interaction.nsd
                 )),
-                prediction: outline(prediction.slice(part)),
+                prediction: drawn(prediction.slice(part)),
                 clicks: within.map(|(_, dot)| moved(dot)).collect(),
             });
         }
@@ -136,9 +173,50 @@ impl Slice {
                 1.0
             },
             image: image(files, z).and_then(|image| picture(image.slice(part))),
-            truth: outline(truth.slice(part)),
+            truth: drawn(truth.slice(part)),
+            key: key(&record.labels, seen),
             steps,
         })
+    }
+}
+
+/// The mark of a predicted value that is no label of the case.
+const EXTRA: u16 = u16::MAX;
+/// So many labels have a colour of their own on a picture; then they begin again.
+const COLOURS: u16 = 8;
+
+/// The class of a mark's colour.
+fn class(mark: u16, is_one: bool) -> String {
+    match mark {
+        EXTRA => "extra".to_owned(),
+        _ if is_one => String::new(),
+        mark => format!("l{}", (mark - 1) % COLOURS),
+    }
+}
+
+/// The labels that are seen, with their colours.
+fn key(labels: &[i64], seen: BTreeSet<u16>) -> Vec<(String, String)> {
+    let marks = seen.into_iter().filter(|mark| *mark != 0 && *mark != EXTRA);
+    let named = marks.filter_map(|mark| {
+        let label = labels.get(usize::from(mark) - 1)?;
+        Some((class(mark, false), label.to_string()))
+    });
+    named.collect()
+}
+
+/// Words for predicted labels that the truth does not have.
+fn extra_labels(found: &[u8], labels: &[i64]) -> String {
+    let extra = found
+        .iter()
+        .filter(|value| **value != 0 && !labels.contains(&i64::from(**value)));
+    let extra: Vec<String> = extra.map(u8::to_string).collect();
+    match extra.len() {
+        0 => String::new(),
+        1..=6 => format!(
+            ", predicts labels that the truth has not: {}",
+            extra.join(", ")
+        ),
+        many => format!(", predicts {many} labels that the truth has not"),
     }
 }
 
@@ -148,13 +226,20 @@ fn marked(labels: &[i64], value: f64) -> u16 {
     place.map_or(0, |place| place as u16 + 1)
 }
 
-/// The slice of every interaction's prediction, none where nothing ran.
+/// What was predicted on a slice.
+struct Predictions {
+    /// The marks of every interaction, none where nothing ran.
+    slices: Vec<Option<Array2<u16>>>,
+    /// The values that were found on the slice at each interaction, ascending.
+    found: Vec<Vec<u8>>,
+}
+
 fn predictions(
     submission: &PastSubmission,
     record: &CaseRecord,
     files: &CaseFiles,
     z: usize,
-) -> Result<Vec<Option<Array2<u16>>>> {
+) -> Result<Predictions> {
     let path = submission.files.predictions(files.stem());
     let mut saved = read_saved_segs(&path)?;
     let was_run = |outcome: &Outcome| *outcome != Outcome::Skipped;
@@ -170,16 +255,24 @@ fn predictions(
         record.shape
     );
     let marks: Vec<u16> = (0..=u8::MAX)
-        .map(|value| marked(&record.labels, f64::from(value)))
+        .map(|value| match marked(&record.labels, f64::from(value)) {
+            0 if value != 0 => EXTRA,
+            mark => mark,
+        })
         .collect();
-    let mut slices = Vec::new();
+    let (mut slices, mut found) = (Vec::new(), Vec::new());
     for interaction in &record.interactions {
-        slices.push(match was_run(&interaction.outcome) {
-            true => Some(saved.next_slice(z)?.mapv(|value| marks[usize::from(value)])),
-            false => None,
-        });
+        if was_run(&interaction.outcome) {
+            let slice = saved.next_slice(z)?;
+            let values: BTreeSet<u8> = slice.iter().copied().collect();
+            found.push(values.into_iter().collect());
+            slices.push(Some(slice.mapv(|value| marks[usize::from(value)])));
+        } else {
+            found.push(Vec::new());
+            slices.push(None);
+        }
     }
-    Ok(slices)
+    Ok(Predictions { slices, found })
 }
 
 /// All clicks, each with the number of its interaction, from 0.
@@ -193,6 +286,7 @@ fn clicks(record: &CaseRecord, z: usize) -> Vec<(usize, Dot)> {
                 y,
                 kind: kind.name(),
                 is_away: at_z != z,
+                number: interaction.index,
                 words: format!(
                     "interaction {}, label {}, {}, at z {at_z} y {y} x {x}",
                     interaction.index,
@@ -277,6 +371,20 @@ mod tests {
         assert_eq!(with_margin([].into_iter(), 40), 0..40);
         // A click that a damaged record puts outside.
         assert_eq!(with_margin([90].into_iter(), 40), 0..40);
+    }
+
+    #[test]
+    fn predicted_labels_that_the_truth_has_not_are_said() {
+        assert_eq!(extra_labels(&[0, 1, 3], &[1, 3]), "");
+        let words = extra_labels(&[0, 1, 7, 9], &[1]);
+        assert_eq!(words, ", predicts labels that the truth has not: 7, 9");
+        let many: Vec<u8> = (0..=255).collect();
+        assert!(extra_labels(&many, &[1]).contains("predicts 254 labels"));
+        assert_eq!(
+            (class(EXTRA, true), class(1, true)),
+            ("extra".to_owned(), String::new())
+        );
+        assert_eq!(class(9, false), "l0");
     }
 
     #[test]

@@ -1,78 +1,207 @@
-//! The plain tables: labels, times, cases, and the curves in figures.
+//! The plain tables: curves in figures, labels, times, and every case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytesize::ByteSize;
 use segarena_core::record::{CaseRecord, InteractionRecord, Outcome};
-use segarena_core::run::PastSubmission;
 
+use super::board::Board;
+use super::effort::{label_curves, mean_gain, number_of_clicks};
+use super::table::{Cell, Heading, Row, Table};
 use super::text;
-use crate::scores::SCORES;
-use crate::statistics::mean;
+use super::views::{Team, View, mean_of};
+use crate::ranking::SECONDS;
 
-/// The mean final scores of a label.
-pub(super) struct LabelRow {
-    pub(super) label: i64,
-    pub(super) submission: String,
-    pub(super) cases: usize,
-    pub(super) dsc: String,
-    pub(super) nsd: String,
-}
-
-/// A submission's running times and memory.
-pub(super) struct TimeRow {
-    pub(super) name: String,
-    pub(super) mean: String,
-    pub(super) longest: String,
-    pub(super) share: String,
-    pub(super) longest_case: String,
-    pub(super) over: usize,
-    pub(super) memory: String,
-    pub(super) memory_key: String,
-}
-
-/// A case of a submission.
-pub(super) struct CaseRow {
-    pub(super) submission: String,
-    pub(super) case: String,
-    /// The number of its picture, where it has one.
-    pub(super) view: Option<usize>,
-    pub(super) scores: [String; 4],
-    pub(super) seconds: String,
-    pub(super) outcome: String,
-}
-
-/// A submission's curve in figures.
-pub(super) struct CurveRow {
-    pub(super) submission: String,
-    pub(super) score: &'static str,
-    pub(super) values: Vec<String>,
-}
-
-/// Every label of every submission.
-pub(super) fn label_rows(teams: &[&PastSubmission]) -> Vec<LabelRow> {
-    let mut by_label: BTreeMap<(i64, usize), Vec<(f64, f64)>> = BTreeMap::new();
-    for (index, team) in teams.iter().enumerate() {
-        let finals = team
-            .cases
-            .iter()
-            .filter_map(|case| case.interactions.last());
-        for score in finals.flat_map(|interaction| &interaction.labels) {
-            let scores = by_label.entry((score.label, index)).or_default();
-            scores.push((score.dsc, score.nsd));
+/// A row of a submission in a view, where the submission has cases there.
+fn rows(board: &Board<'_>, cells: impl Fn(&Team<'_>, &View) -> Vec<Vec<Cell>>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (number, view) in board.views.iter().enumerate() {
+        let teams = board.with_cases().iter();
+        for team in teams.filter(|team| !team.cases(view).is_empty()) {
+            rows.extend(cells(team, view).into_iter().map(|cells| Row {
+                view: Some(number),
+                over: view.name(),
+                cells,
+            }));
         }
     }
-    let rows = by_label.into_iter().map(|((label, index), scores)| {
-        let (dsc, nsd): (Vec<f64>, Vec<f64>) = scores.into_iter().unzip();
-        LabelRow {
-            label,
-            submission: text::line(&teams[index].name),
-            cases: dsc.len(),
-            dsc: format!("{:.4}", mean(&dsc)),
-            nsd: format!("{:.4}", mean(&nsd)),
+    rows
+}
+
+/// The cases of one kind of curve. A mean over interactions is only fair over one set of cases:
+/// those without a box begin at interaction 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    Box,
+    FirstClick,
+}
+
+impl Start {
+    pub(super) const ALL: [Self; 2] = [Self::Box, Self::FirstClick];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Box => "with a box",
+            Self::FirstClick => "without a box",
         }
-    });
-    rows.collect()
+    }
+
+    pub(super) fn of(case: &CaseRecord) -> Self {
+        match case.interactions.first().map(|first| &first.outcome) {
+            Some(Outcome::Skipped) => Self::FirstClick,
+            _ => Self::Box,
+        }
+    }
+}
+
+/// The kinds of curves that there are cases for.
+pub(super) fn starts(board: &Board<'_>) -> Vec<Start> {
+    let cases = || board.with_cases().iter().flat_map(|team| &team.past.cases);
+    let there = |start: &Start| cases().any(|case| Start::of(case) == *start);
+    Start::ALL.into_iter().filter(there).collect()
+}
+
+/// A score of an interaction.
+pub(super) type InteractionScore = fn(&InteractionRecord) -> f64;
+
+/// The scores that curves are drawn of.
+pub(super) const CURVES: [(&str, InteractionScore); 2] = [("DSC", |i| i.dsc), ("NSD", |i| i.nsd)];
+
+/// The values at each interaction over the cases of one kind; nothing at one that was not given.
+pub(super) fn at_interactions(
+    cases: &[&CaseRecord],
+    start: Start,
+    score: InteractionScore,
+) -> Vec<Vec<f64>> {
+    let cases: Vec<&CaseRecord> = cases
+        .iter()
+        .copied()
+        .filter(|case| Start::of(case) == start)
+        .collect();
+    let steps = cases.iter().map(|case| case.interactions.len()).max();
+    let at = |index: usize| {
+        let interactions = cases.iter().filter_map(|case| case.interactions.get(index));
+        let given = interactions.filter(|i| i.outcome != Outcome::Skipped);
+        given.map(score).collect()
+    };
+    (0..steps.unwrap_or(0)).map(at).collect()
+}
+
+/// The mean of a score at an interaction, from 0, over the cases of one kind.
+pub(super) fn mean_at(
+    team: &Team<'_>,
+    view: &View,
+    start: Start,
+    score: InteractionScore,
+    index: usize,
+) -> Option<f64> {
+    team.over(view, |cases| {
+        let steps = at_interactions(cases, start, score);
+        mean_of(steps.get(index)?.iter().copied())
+    })
+}
+
+/// The most interactions of a case.
+pub(super) fn most_interactions(board: &Board<'_>) -> usize {
+    let cases = board.with_cases().iter().flat_map(|team| &team.past.cases);
+    cases.map(|case| case.interactions.len()).max().unwrap_or(0)
+}
+
+/// The curves of the charts as figures.
+pub(super) fn curves(board: &Board<'_>) -> Table {
+    let (starts, most) = (starts(board), most_interactions(board));
+    let mut headings = vec![Heading::text("Submission"), Heading::text("Score")];
+    if starts.len() > 1 {
+        headings.push(Heading::text("Cases"));
+    }
+    headings.extend((1..=most).map(|index| Heading::numbers(index.to_string())));
+    let cells = |team: &Team<'_>, view: &View| {
+        let mut rows = Vec::new();
+        for &start in &starts {
+            if !team.cases(view).iter().any(|case| Start::of(case) == start) {
+                continue;
+            }
+            for (name, score) in CURVES {
+                let mut cells = vec![team.cell(), Cell::text(name)];
+                cells.extend((starts.len() > 1).then(|| Cell::text(start.name())));
+                cells.extend(
+                    (0..most)
+                        .map(|index| Cell::number(mean_at(team, view, start, score, index), 3)),
+                );
+                rows.push(cells);
+            }
+        }
+        rows
+    };
+    Table {
+        id: "curves",
+        title: "The curves in figures",
+        caption: "Means after each interaction, over one set of cases for all interactions."
+            .to_owned(),
+        headings,
+        rows: rows(board, cells),
+    }
+}
+
+/// The DSC that a label's clicks are counted up to.
+const LABEL_GOAL: f64 = 0.85;
+
+/// Every label of every submission.
+pub(super) fn labels(board: &Board<'_>) -> Table {
+    let cells = |team: &Team<'_>, view: &View| {
+        let cases = team.cases(view);
+        let all = cases.iter().flat_map(|case| case.labels.iter().copied());
+        let labels: BTreeSet<i64> = all.collect();
+        let row = |label: i64| {
+            let having = |cases: &[&CaseRecord]| -> Vec<_> {
+                let finals = cases.iter().filter_map(|case| case.interactions.last());
+                let scores = finals.flat_map(|last| last.labels.clone());
+                scores.filter(|score| score.label == label).collect()
+            };
+            let dsc = team.over(view, |cases| mean_of(having(cases).iter().map(|s| s.dsc)));
+            let nsd = team.over(view, |cases| mean_of(having(cases).iter().map(|s| s.nsd)));
+            let clicks = |pick: fn((f64, f64)) -> f64| {
+                team.over(view, |cases| {
+                    number_of_clicks(&label_curves(cases, label), LABEL_GOAL).map(pick)
+                })
+            };
+            let gain = team.over(view, |cases| mean_gain(&label_curves(cases, label)));
+            vec![
+                Cell::number(Some(label as f64), 0),
+                team.cell(),
+                Cell::count(having(&cases).len()),
+                Cell::number(dsc, 4),
+                Cell::number(nsd, 4),
+                Cell::number(clicks(|found| found.0), 2),
+                Cell::share(clicks(|found| found.1)),
+                Cell::number(gain, 4),
+            ]
+        };
+        labels.into_iter().map(row).collect()
+    };
+    let mut rows = rows(board, cells);
+    // A label's submissions beside each other.
+    let key = |row: &Row| (row.view, row.cells[0].value.map(|label| label as i64));
+    rows.sort_by_key(key);
+    Table {
+        id: "labels",
+        title: "Labels",
+        caption: "Each label by itself, over the cases that have it: mean final scores, clicks \
+                  that it takes to a DSC of 0.85 and the share of cases that never come so far, \
+                  and what a click adds."
+            .to_owned(),
+        headings: vec![
+            Heading::numbers("Label"),
+            Heading::text("Submission"),
+            Heading::numbers("Cases"),
+            Heading::numbers("DSC final"),
+            Heading::numbers("NSD final"),
+            Heading::numbers(format!("Clicks to DSC {LABEL_GOAL}")),
+            Heading::numbers(format!("never {LABEL_GOAL}")),
+            Heading::numbers("DSC gained per click"),
+        ],
+        rows,
+    }
 }
 
 /// The part of its time limit that a case took.
@@ -83,122 +212,127 @@ pub(super) fn share_of_limit(case: &CaseRecord) -> f64 {
     }
 }
 
-pub(super) fn time_row(team: &PastSubmission) -> Option<TimeRow> {
-    let nearest = team
-        .cases
-        .iter()
-        .max_by(|a, b| share_of_limit(a).total_cmp(&share_of_limit(b)))?;
-    let seconds: Vec<f64> = team.cases.iter().map(|case| case.total_seconds).collect();
-    let interactions = team.cases.iter().flat_map(|case| &case.interactions);
-    let memory = interactions.filter_map(|i| i.peak_memory).max();
-    Some(TimeRow {
-        name: text::line(&team.name),
-        mean: format!("{:.1}", mean(&seconds)),
-        longest: format!(
-            "{:.1} of {:.0}",
-            nearest.total_seconds, nearest.seconds_allowed
-        ),
-        share: format!("{:.1}", 100.0 * share_of_limit(nearest)),
-        longest_case: text::line(&nearest.case),
-        over: team.cases.iter().filter(|case| case.over_time).count(),
-        memory: memory.map_or("unknown".to_owned(), |bytes| ByteSize::b(bytes).to_string()),
-        memory_key: memory.map_or(String::new(), |bytes| bytes.to_string()),
-    })
+/// Running times and memory.
+pub(super) fn times(board: &Board<'_>) -> Table {
+    let cells = |team: &Team<'_>, view: &View| {
+        let cases = team.cases(view);
+        let Some(nearest) = cases
+            .iter()
+            .max_by(|a, b| share_of_limit(a).total_cmp(&share_of_limit(b)))
+        else {
+            return Vec::new();
+        };
+        let mean = team.over(view, |cases| {
+            mean_of(cases.iter().map(|case| case.total_seconds))
+        });
+        let interactions = cases.iter().flat_map(|case| &case.interactions);
+        let memory = interactions.filter_map(|i| i.peak_memory).max();
+        vec![vec![
+            team.cell(),
+            Cell::number(mean, 1),
+            Cell::number(Some(nearest.total_seconds), 1)
+                .with_remark(format!("of {:.0}", nearest.seconds_allowed)),
+            Cell::share(Some(share_of_limit(nearest))),
+            Cell::text(text::line(&nearest.case)),
+            Cell::count(cases.iter().filter(|case| case.over_time).count()),
+            Cell {
+                text: memory.map_or("unknown".to_owned(), |b| ByteSize::b(b).to_string()),
+                value: memory.map(|bytes| bytes as f64),
+                ..Cell::default()
+            },
+        ]]
+    };
+    Table {
+        id: "times",
+        title: "Time and memory",
+        caption: "Running time of the submission in seconds, all interactions of a case together; \
+                  the case that came nearest to its limit."
+            .to_owned(),
+        headings: vec![
+            Heading::text("Submission"),
+            Heading::numbers("Mean"),
+            Heading::numbers("Longest"),
+            Heading::numbers("of its limit"),
+            Heading::text("Longest case"),
+            Heading::numbers("Over the limit"),
+            Heading::numbers("Peak memory"),
+        ],
+        rows: rows(board, cells),
+    }
 }
 
-/// Every case, the worst first; `view` gives the number of a case's picture.
-pub(super) fn case_rows(
-    teams: &[&PastSubmission],
-    view: impl Fn(&str, &str) -> Option<usize>,
-) -> Vec<CaseRow> {
-    let cases = teams
-        .iter()
-        .flat_map(|team| team.cases.iter().map(|case| (*team, case)));
-    let mut cases: Vec<(&PastSubmission, &CaseRecord)> = cases.collect();
+/// Every case, the lowest final score first.
+pub(super) fn cases(board: &Board<'_>) -> Table {
+    let teams = board.with_cases().iter();
+    let mut cases: Vec<(&Team<'_>, &CaseRecord)> = teams
+        .flat_map(|team| team.past.cases.iter().map(move |case| (team, case)))
+        .collect();
     cases.sort_by(|(_, a), (_, b)| {
         let by_dsc = a.dsc_final().total_cmp(&b.dsc_final());
         by_dsc.then(a.nsd_final().total_cmp(&b.nsd_final()))
     });
-    let rows = cases.into_iter().map(|(team, case)| CaseRow {
-        submission: text::line(&team.name),
-        case: text::line(&case.case),
-        view: view(&team.name, &case.case),
-        scores: SCORES.map(|score| format!("{:.4}", (score.of)(case))),
-        seconds: format!("{:.1}", case.total_seconds),
-        outcome: outcome(case),
+    let mut headings = vec![
+        Heading::text("Case"),
+        Heading::text("Group"),
+        Heading::text("Submission"),
+    ];
+    let columns = board.columns.iter();
+    headings.extend(columns.map(|column| Heading::numbers(column.name)));
+    headings.extend([Heading::numbers("Seconds"), Heading::text("Outcome")]);
+    let rows = cases.into_iter().map(|(team, case)| {
+        let group = board.settings.groups.of(&case.case);
+        let mut cells = vec![
+            Cell::text(text::line(&case.case)),
+            Cell::text(text::line(group)),
+            team.cell(),
+        ];
+        let columns = board.columns.iter();
+        cells.extend(columns.map(|column| Cell::number((column.of)(case), 4)));
+        cells.push(Cell::number((SECONDS.of)(case), 1));
+        cells.push(Cell::text(outcome(case)));
+        Row {
+            view: None,
+            over: View::All.name(),
+            cells,
+        }
     });
-    rows.collect()
+    Table {
+        id: "cases",
+        title: "Cases",
+        caption: "Every case of every submission, the lowest final DSC first.".to_owned(),
+        rows: rows.collect(),
+        headings,
+    }
 }
 
 /// How a case went, in a few words: each kind of failure with its interactions.
-fn outcome(case: &CaseRecord) -> String {
-    let mut kinds: Vec<(&str, Vec<String>)> = Vec::new();
+pub(super) fn outcome(case: &CaseRecord) -> String {
+    let mut kinds: BTreeMap<usize, (&str, Vec<String>)> = BTreeMap::new();
     for interaction in case.interactions.iter().filter(|i| i.outcome.is_failure()) {
         let (name, index) = (interaction.outcome.name(), interaction.index.to_string());
-        match kinds.iter_mut().find(|(known, _)| *known == name) {
+        let known = kinds.values_mut().find(|(known, _)| *known == name);
+        match known {
             Some((_, indexes)) => indexes.push(index),
-            None => kinds.push((name, vec![index])),
+            None => {
+                kinds.insert(kinds.len(), (name, vec![index]));
+            }
         }
     }
     let mut words: Vec<String> = kinds
-        .into_iter()
+        .into_values()
         .map(|(name, indexes)| format!("{} at {}", name.replace('_', " "), indexes.join(", ")))
         .collect();
     if case.over_time {
-        words.push(
-            if case.zeroed {
-                "over time: zero"
-            } else {
-                "over time"
-            }
-            .to_owned(),
-        );
+        let cost = if case.zeroed {
+            "over time: zero"
+        } else {
+            "over time"
+        };
+        words.push(cost.to_owned());
     }
     if words.is_empty() {
         "ok".to_owned()
     } else {
         words.join("; ")
     }
-}
-
-/// The values of a score at each interaction, over a submission's cases; a box that was not there
-/// to give says nothing of the submission.
-pub(super) fn at_interactions(
-    team: &PastSubmission,
-    score: fn(&InteractionRecord) -> f64,
-) -> Vec<Vec<f64>> {
-    let steps = team.cases.iter().map(|case| case.interactions.len()).max();
-    let at = |index: usize| {
-        let interactions = team
-            .cases
-            .iter()
-            .filter_map(|case| case.interactions.get(index));
-        let given = interactions.filter(|i| i.outcome != Outcome::Skipped);
-        given.map(score).collect()
-    };
-    (0..steps.unwrap_or(0)).map(at).collect()
-}
-
-/// The curves of the charts as figures, for those who do not see them, and how many interactions.
-pub(super) fn curve_rows(teams: &[&PastSubmission]) -> (Vec<CurveRow>, Vec<usize>) {
-    let row = |team: &PastSubmission, name, score| CurveRow {
-        submission: text::line(&team.name),
-        score: name,
-        values: at_interactions(team, score)
-            .iter()
-            .map(|values| match values.is_empty() {
-                true => "–".to_owned(),
-                false => format!("{:.3}", mean(values)),
-            })
-            .collect(),
-    };
-    let with_cases = teams.iter().filter(|team| !team.cases.is_empty());
-    let mut rows: Vec<CurveRow> = with_cases
-        .flat_map(|team| [row(team, "DSC", |i| i.dsc), row(team, "NSD", |i| i.nsd)])
-        .collect();
-    let most = rows.iter().map(|row| row.values.len()).max().unwrap_or(0);
-    for row in &mut rows {
-        row.values.resize(most, "–".to_owned());
-    }
-    (rows, (1..=most).collect())
 }

@@ -12,7 +12,8 @@ use segarena_core::record::{CaseRecord, InteractionRecord};
 use segarena_core::run::{RunSummary, SubmissionSummary};
 
 use crate::progress::{count, printable, wrapped};
-use ranking::{Ranked, ranking, table};
+use crate::ranking::Settings;
+use ranking::{Ranked, Ranking, table};
 
 /// What the text is for.
 #[derive(Debug, Clone, Copy)]
@@ -42,9 +43,12 @@ impl Look {
 }
 
 /// The whole of it.
-pub(crate) fn text(summary: &RunSummary, output: &Path, look: Look) -> String {
-    let ranked = ranking(&summary.submissions);
+pub(crate) fn text(summary: &RunSummary, output: &Path, settings: &Settings, look: Look) -> String {
+    let Ranking { ranked, remarks } = Ranking::of(summary, settings);
     let mut words = String::new();
+    for remark in remarks {
+        let _ = writeln!(words, "{remark}");
+    }
     failures(&ranked, output, look, &mut words);
     warnings(&ranked, look, &mut words);
     places(&ranked, output, &mut words);
@@ -241,7 +245,7 @@ mod tests {
             width: None,
             colours: false,
         };
-        insta::assert_snapshot!(text(&run(), Path::new("out"), look), @r#"
+        insta::assert_snapshot!(text(&run(), Path::new("out"), &Settings::default(), look), @r#"
         ───────────────────────────────────────────────────────────────────────────────────────────────
         rank   submission        cases   DSC AUC   NSD AUC   DSC final   NSD final   seconds   failed
         ═══════════════════════════════════════════════════════════════════════════════════════════════
@@ -270,7 +274,7 @@ mod tests {
             width: Some(80),
             colours: false,
         };
-        let text = text(&run(), Path::new("out"), look);
+        let text = text(&run(), Path::new("out"), &Settings::default(), look);
         let widest = text.lines().map(console::measure_text_width).max();
         assert!(widest <= Some(80), "{text}");
         insta::assert_snapshot!(text, @r#"
@@ -307,7 +311,7 @@ mod tests {
                 width: None,
                 colours,
             };
-            text(&run(), Path::new("out"), look).contains("\u{1b}[31m")
+            text(&run(), Path::new("out"), &Settings::default(), look).contains("\u{1b}[31m")
         };
         assert_eq!((coloured(true), coloured(false)), (true, false));
     }

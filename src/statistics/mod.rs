@@ -1,11 +1,15 @@
-//! Means with intervals, ranks with intervals, and the test of paired differences: by resampling,
-//! which assumes nothing of how scores are distributed (Efron and Tibshirani, *An Introduction to
-//! the Bootstrap*, 1993, chapters 13 and 15).
+//! Means with intervals, and tests of paired differences, by resampling and by ranks, which assume
+//! nothing of how scores are distributed (Efron and Tibshirani, *An Introduction to the Bootstrap*,
+//! 1993, chapters 13 and 15).
+
+mod signed_rank;
 
 use rand_mt::Mt64;
 
+pub(crate) use signed_rank::{holm, signed_rank};
+
 /// How often data are drawn again.
-const DRAWS: usize = 2000;
+pub(crate) const DRAWS: usize = 2000;
 /// The same answer for the same data.
 const SEED: u64 = 0x5e6a_7e4a;
 
@@ -35,75 +39,15 @@ pub(crate) fn mean_with_interval(values: &[f64]) -> Interval {
             high: value,
         };
     }
-    let mut lots = Mt64::new(SEED);
+    let mut lots = Lots::of_draw(0);
     let mut drawn = vec![0.0; values.len()];
     let means = (0..DRAWS).map(|_| {
         for slot in &mut drawn {
-            *slot = values[below(&mut lots, values.len())];
+            *slot = values[lots.below(values.len())];
         }
         mean(&drawn)
     });
     middle_of(value, means.collect())
-}
-
-/// The rank of each submission. `scores[s][c]` are the scores of submission `s` at case `c`, of the
-/// same cases for all.
-///
-/// In each score the submissions are ranked by its mean (1 is the highest); the lower the sum of
-/// these ranks, the better. So a score counts the same whatever its scale is. Equals share the
-/// better rank.
-pub(crate) fn ranks<const N: usize>(scores: &[Vec<[f64; N]>]) -> Vec<usize> {
-    let all: Vec<usize> = (0..scores.first().map_or(0, Vec::len)).collect();
-    ranks_over(scores, &all)
-}
-
-/// The ranks over these cases, each as often as it is named.
-fn ranks_over<const N: usize>(scores: &[Vec<[f64; N]>], cases: &[usize]) -> Vec<usize> {
-    let sums: Vec<[f64; N]> = scores
-        .iter()
-        .map(|of_team| {
-            let of_case = |score: usize| cases.iter().map(|&case| of_team[case][score]).sum();
-            std::array::from_fn(of_case)
-        })
-        .collect();
-    let in_score = |team: &[f64; N], score: usize| {
-        let better = sums.iter().filter(|other| other[score] > team[score]);
-        1 + better.count()
-    };
-    let ranks: Vec<usize> = sums
-        .iter()
-        .map(|team| (0..N).map(|score| in_score(team, score)).sum())
-        .collect();
-    let place = |rank: &usize| 1 + ranks.iter().filter(|other| *other < rank).count();
-    ranks.iter().map(place).collect()
-}
-
-/// The [rank](ranks) of each submission, with its interval when the cases are drawn again.
-pub(crate) fn ranks_with_intervals<const N: usize>(scores: &[Vec<[f64; N]>]) -> Vec<Interval> {
-    let cases = scores.first().map_or(0, Vec::len);
-    let all: Vec<usize> = (0..cases).collect();
-    let ranks = ranks_over(scores, &all).into_iter().map(|rank| rank as f64);
-    if cases < 2 {
-        let sure = |value: f64| Interval {
-            value,
-            low: value,
-            high: value,
-        };
-        return ranks.map(sure).collect();
-    }
-    let mut lots = Mt64::new(SEED);
-    let mut drawn = vec![Vec::with_capacity(DRAWS); scores.len()];
-    let mut chosen = all;
-    for _ in 0..DRAWS {
-        for case in &mut chosen {
-            *case = below(&mut lots, cases);
-        }
-        for (ranks, rank) in drawn.iter_mut().zip(ranks_over(scores, &chosen)) {
-            ranks.push(rank as f64);
-        }
-    }
-    let pairs = ranks.zip(drawn);
-    pairs.map(|(rank, drawn)| middle_of(rank, drawn)).collect()
 }
 
 /// The probability of a mean difference at least this far from 0 when the sign of each difference
@@ -162,8 +106,19 @@ fn middle_of(value: f64, mut drawn: Vec<f64>) -> Interval {
     }
 }
 
-fn below(lots: &mut Mt64, bound: usize) -> usize {
-    (lots.next_u64() % bound as u64) as usize
+/// The lots by which data are drawn again.
+pub(crate) struct Lots(Mt64);
+
+impl Lots {
+    /// Those of one draw of many, so that draws can be made side by side.
+    pub(crate) fn of_draw(draw: usize) -> Self {
+        Self(Mt64::new(SEED.wrapping_add(draw as u64)))
+    }
+
+    /// Anything from 0 to below `bound`, which is not 0.
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.0.next_u64() % bound as u64) as usize
+    }
 }
 
 #[cfg(test)]
@@ -186,21 +141,6 @@ mod tests {
     fn nothing_and_one_value_have_no_spread() {
         assert_eq!(mean_with_interval(&[]).high, 0.0);
         assert_eq!(mean_with_interval(&[0.5]).low, 0.5);
-    }
-
-    #[test]
-    fn a_submission_that_is_always_better_is_surely_first() {
-        let better: Vec<f64> = (0..20).map(|i| 0.5 + f64::from(i) * 0.01).collect();
-        let worse: Vec<f64> = better.iter().map(|v| v - 0.1).collect();
-        let [worse, better] =
-            [worse, better].map(|v| v.into_iter().map(|v| [v]).collect::<Vec<_>>());
-        let ranks = ranks_with_intervals(&[worse, better.clone(), better]);
-        assert_eq!(
-            (ranks[0].low, ranks[0].value, ranks[0].high),
-            (3.0, 3.0, 3.0)
-        );
-        assert_eq!(ranks[1].value, 1.0);
-        assert_eq!(ranks[2].value, 1.0, "equals share the better rank");
     }
 
     #[test]
@@ -268,23 +208,5 @@ mod tests {
     fn sums_that_are_equal_on_paper_count_as_equal() {
         // 0.1 + 0.2 - 0.3 is 5e-17 in floats, and of eight ways two are 0 on paper.
         assert_eq!(sign_flip_test(&[0.1, 0.2, -0.3]), 1.0);
-    }
-
-    #[test]
-    fn every_score_counts_the_same_in_the_rank_whatever_its_scale() {
-        // The first wins two scores of three by a little, the second one by far.
-        let ranks = ranks_with_intervals(&[vec![[0.9, 0.9, 0.0]], vec![[0.8, 0.8, 4.0]]]);
-        assert_eq!((ranks[0].value, ranks[1].value), (1.0, 2.0));
-    }
-
-    #[test]
-    fn a_rank_that_hangs_on_single_cases_has_a_wide_interval() {
-        let a: Vec<[f64; 1]> = (0..10).map(|i| [f64::from(i % 2)]).collect();
-        let b: Vec<[f64; 1]> = (0..10).map(|i| [f64::from((i + 1) % 2) * 0.99]).collect();
-        let ranks = ranks_with_intervals(&[a, b]);
-        assert_eq!(
-            (ranks[0].value, ranks[0].low, ranks[0].high),
-            (1.0, 1.0, 2.0)
-        );
     }
 }
