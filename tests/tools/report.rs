@@ -35,7 +35,7 @@ fn two() -> Scenario {
 
 pub(crate) fn tables_sort_and_filter_and_cases_step_with_mouse_and_keyboard() {
     browser::read(&two().result("report.html"), async |page| {
-        assert_eq!(page.texts("#leaderboard td b").await, ["1", "2"]);
+        assert_eq!(ranks(page).await, ["1", "2"]);
         sorts(page).await;
         filters(page).await;
         steps(page).await;
@@ -43,15 +43,22 @@ pub(crate) fn tables_sort_and_filter_and_cases_step_with_mouse_and_keyboard() {
     });
 }
 
+/// The first words of the leaderboard's first column.
+async fn ranks(page: &Page) -> Vec<String> {
+    let cells = page.texts("#leaderboard tbody tr:not([hidden]) td:first-child").await;
+    let first = cells.iter().filter_map(|cell| cell.split_whitespace().next());
+    first.map(str::to_owned).collect()
+}
+
 async fn sorts(page: &Page) {
-    let heading = "#cases thead th:nth-child(5)";
-    let column = "#cases tbody td:nth-child(6)";
-    let button = page.one("#cases thead th:nth-child(6) button").await;
+    let heading = "#cases thead th:nth-child(6)";
+    let column = "#cases tbody td:nth-child(7)";
+    let button = page.one("#cases thead th:nth-child(7) button").await;
     button.click().await.unwrap();
     let up = numbers(&page.texts(column).await);
     assert_eq!(up.len(), 8);
     assert!(up.is_sorted(), "{up:?}");
-    let sorted = page.one("#cases thead th:nth-child(6)").await;
+    let sorted = page.one("#cases thead th:nth-child(7)").await;
     assert_eq!(
         sorted.attr("aria-sort").await.unwrap().as_deref(),
         Some("ascending")
@@ -132,7 +139,7 @@ async fn no_script_but_its_own_ran(page: &Page) {
     let scripts = "return [document.scripts.length, document.title]";
     assert_eq!(
         page.run(scripts, vec![]).await,
-        json!([1, "2 submissions – segarena report"])
+        json!([2, "2 submissions – segarena report"])
     );
     for summary in page.all("#failures summary").await {
         summary.click().await.unwrap();
@@ -191,6 +198,82 @@ pub(crate) fn the_page_fits_a_phone_and_a_desk_in_light_dark_and_on_paper() {
     });
 }
 
+#[test]
+fn the_heatmap_is_walked_by_keys_and_opens_pictures() {
+    browser::read(&two().result("report.html"), async |page| {
+        page.set_width(1280).await;
+        let canvas = page.one("#heat canvas").await;
+        page.run("document.querySelector('#heat canvas').focus()", vec![])
+            .await;
+        let words = page.texts("#heat-words").await.concat();
+        assert!(words.starts_with("stand_in, angio_no_box.npz (angio): DSC AUC "), "{words}");
+        page.press(Key::End.into()).await;
+        let words = page.texts("#heat-words").await.concat();
+        assert!(words.starts_with("stand_in, micro_tiny_objects.npz (micro): "), "{words}");
+        assert!(words.ends_with("ok its picture"), "{words}");
+        page.press(Key::Down.into()).await;
+        page.press(Key::Left.into()).await;
+        page.press(Key::Left.into()).await;
+        let words = page.texts("#heat-words").await.concat();
+        assert!(words.contains("crash_at_click_2.npz (crash)"), "{words}");
+        assert!(words.contains("exit at 1, 2, 3, 4, 5, 6"), "{words}");
+        page.press(Key::Enter.into()).await;
+        let opened = "return document.querySelectorAll('.view:target').length";
+        assert_eq!(page.run(opened, vec![]).await, json!(1));
+        // A click into the middle of the first cell.
+        canvas.click().await.unwrap();
+        assert!(!page.texts("#heat-words").await.concat().is_empty());
+        // One score of two and six steps: each draws another picture.
+        let picture = "return document.querySelector('#heat canvas').toDataURL()";
+        let choose = "const e = document.getElementById(arguments[0]); e.value = arguments[1]; \
+                      e.dispatchEvent(new Event('change'))";
+        let last = page.run(picture, vec![]).await;
+        page.run(choose, vec![json!("heat-step"), json!("1")]).await;
+        assert_ne!(page.run(picture, vec![]).await, last);
+    });
+}
+
+#[test]
+fn tables_and_curves_are_over_the_cases_that_are_chosen() {
+    browser::read(&two().result("report.html"), async |page| {
+        let names = page.texts("#view option").await;
+        let expected = ["all cases", "mean of the groups", "angio", "crash", "ct", "micro"];
+        assert_eq!(names, expected);
+        let titles = async || -> Vec<String> {
+            let script = "return [...document.querySelectorAll('#scores .charts figure svg')]\
+                          .filter((e) => e.checkVisibility()).map((e) => e.ariaLabel)";
+            serde_json::from_value(page.run(script, vec![]).await).unwrap()
+        };
+        let all = titles().await;
+        assert!(all.contains(&"Mean DSC after each interaction, cases with a box".to_owned()));
+        assert!(all.contains(&"Mean DSC after each interaction, cases without a box".to_owned()));
+        let choose = "const e = document.getElementById('view'); e.value = arguments[0]; \
+                      e.dispatchEvent(new Event('change'))";
+        page.run(choose, vec![json!("3")]).await;
+        let crash = titles().await;
+        assert!(
+            crash.contains(&"Mean DSC after each interaction, cases with a box, crash".to_owned()),
+            "{crash:?}"
+        );
+        assert!(!crash.iter().any(|title| title.ends_with("without a box, crash")), "{crash:?}");
+        let cases = page.texts("#leaderboard tbody tr:not([hidden]) td:nth-last-child(2)").await;
+        assert_eq!(cases, ["1", "1"]);
+    });
+}
+
+#[test]
+fn four_submissions_print_on_few_pages_with_their_headings() {
+    let arena = many(4, 8);
+    segarena(arena.path(), &["report", "out"]).ends_with(0);
+    browser::read(&arena.result("report.html"), async |page| {
+        let pdf = page.keep_print("four").await;
+        let text = String::from_utf8_lossy(&pdf);
+        let pages = text.matches("/Type /Page\n").count();
+        println!("4 × 8: {pages} pages");
+        assert!((1..=8).contains(&pages), "{pages} pages");
+    });
+}
+
 /// Texts with less contrast than WCAG 2.1 asks for at level AA.
 const FAINT_TEXT: &str = r#"
 const rgb = (text) => text.match(/[\d.]+/g).map(Number);
@@ -211,7 +294,7 @@ const ground = (element) => {
 const faint = [];
 for (const e of document.body.querySelectorAll("*")) {
   const has = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-  if (!has || !e.checkVisibility() || e.closest("svg, script")) continue;
+  if (!has || !e.checkVisibility() || e.closest("svg, script, .mark")) continue;
   const [a, b] = [light(getComputedStyle(e).color), light(ground(e))];
   const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
   if (contrast < 4.5) faint.push([e.tagName, e.textContent.slice(0, 40), contrast]);
@@ -222,7 +305,7 @@ return faint;"#;
 const UNNAMED: &str = r#"
 const named = (e) => e.ariaLabel || e.getAttribute("aria-labelledby") || e.innerText?.trim()
   || e.labels?.length || e.caption?.innerText.trim();
-const without = [...document.querySelectorAll("button, input, meter, table, svg, a, [role=region]")]
+const without = [...document.querySelectorAll("button, input, select, canvas, table, svg, a, [role=region]")]
   .filter((e) => e.checkVisibility() && !named(e)).map((e) => e.outerHTML.slice(0, 80));
 const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
 return without.concat(ids.filter((id, at) => ids.indexOf(id) !== at));"#;
@@ -236,7 +319,7 @@ pub(crate) fn one_submission_has_its_own_page() {
     browser::read(&scenario.result("report.html"), async |page| {
         assert_eq!(page.texts("h1").await, ["stand_in segarena report"]);
         assert_eq!(page.texts("#failures p").await, ["None."]);
-        assert_eq!(page.texts("#leaderboard tbody th").await, ["1 stand_in"]);
+        assert_eq!(page.texts("#leaderboard tbody th").await, ["●1 stand_in"]);
         assert_eq!(page.all("#pictures .view image").await.len(), 2);
         page.set_width(1280).await;
         page.keep_picture("one").await;
@@ -261,7 +344,9 @@ pub(crate) fn a_killed_run_has_a_page_that_says_so() {
     browser::read(&scenario.result("report.html"), async |page| {
         let cautions = page.texts(".caution").await;
         assert!(cautions[0].contains("not over"), "{cautions:?}");
-        assert_eq!(page.texts("#leaderboard td b").await, ["–", "–"]);
+        assert!(cautions[0].contains("0 of 2 cases"), "{cautions:?}");
+        assert!(cautions[0].contains("No run is writing"), "{cautions:?}");
+        assert_eq!(ranks(page).await, ["–", "–"]);
         assert_eq!(
             page.texts("#leaderboard tbody small").await.concat(),
             "(not finished)(not finished)"
