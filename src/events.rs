@@ -9,7 +9,7 @@ use anyhow::Context;
 use segarena_core::event::{Event, Observer};
 use serde::Serialize;
 
-use crate::progress::{Listener, Mouthpiece};
+use crate::listener::{EventSender, Listener};
 
 /// The version of the form of a line. `segarena evaluate --help` describes it.
 const SCHEMA: u32 = 1;
@@ -19,7 +19,7 @@ pub(crate) struct EventLog {
     name: String,
     /// None after a write that failed.
     out: Option<Box<dyn Write + Send>>,
-    person: Mouthpiece,
+    person: EventSender,
 }
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ impl EventLog {
     ///
     /// # Errors
     /// When it can't be opened.
-    pub(crate) fn open(path: &Path, person: Mouthpiece) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path, person: EventSender) -> anyhow::Result<Self> {
         if is_stdout(path) {
             let out = Box::new(std::io::stdout());
             return Ok(Self::to("standard output", out, person));
@@ -57,7 +57,7 @@ impl EventLog {
         Ok(Self::to(&name, Box::new(file), person))
     }
 
-    fn to(name: &str, out: Box<dyn Write + Send>, person: Mouthpiece) -> Self {
+    fn to(name: &str, out: Box<dyn Write + Send>, person: EventSender) -> Self {
         Self {
             name: name.to_owned(),
             out: Some(out),
@@ -86,7 +86,7 @@ impl EventLog {
 }
 
 impl Listener for EventLog {
-    fn hear(&mut self, event: &Event, now: Instant) {
+    fn receive(&mut self, event: &Event, now: Instant) {
         if let Err(error) = self.write(event, now) {
             // The results are what counts: they go on without the events.
             self.out = None;

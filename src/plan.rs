@@ -1,7 +1,7 @@
 //! From a configuration and flags to something that can be run: every path is there, every name
 //! is known, every number makes sense.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use crate::config::{ConfigError, LoadedConfig, Place, ProtocolTable};
 use crate::environment::expand;
 use crate::ranking::{Groups, Settings, all_columns};
 use crate::registry::{BackendSection, PolicyOptions, Registry};
+use crate::setting::{Setting, folder};
 use crate::submissions::{self, Found};
 
 /// What `segarena evaluate` is about to do.
@@ -38,12 +39,6 @@ struct WorkDir {
     /// What it is relative to.
     base: PathBuf,
     place: Place,
-}
-
-/// A value and where it was given.
-pub(crate) struct Setting<T> {
-    pub(crate) value: T,
-    pub(crate) place: Place,
 }
 
 impl Plan {
@@ -505,18 +500,4 @@ fn at_least_one(
         }),
         count => Ok(count),
     }
-}
-
-/// A folder that is there.
-pub(crate) fn folder(setting: Setting<PathBuf>, role: &str) -> Result<PathBuf, ConfigError> {
-    let path: &Path = &setting.value;
-    let problem = match path.metadata() {
-        Ok(found) if found.is_dir() => return Ok(setting.value),
-        Ok(_) => format!("{} is no folder", path.display()),
-        Err(error) => format!("there is no {role} folder {}: {error}", path.display()),
-    };
-    Err(ConfigError::Value {
-        place: setting.place,
-        message: format!("{problem} (check the path)"),
-    })
 }

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use segarena_core::backend::{Submission, SubmissionSource};
 
 use crate::config::{ConfigError, LoadedConfig, Place, SubmissionTable};
-use crate::plan::{Setting, folder};
 use crate::registry::BackendSection;
+use crate::setting::{Setting, folder};
 
 /// What an archive's name may end in; the content decides what it is.
 const ARCHIVE_ENDINGS: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz"];

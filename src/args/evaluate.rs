@@ -55,12 +55,12 @@ pub(crate) struct EvaluateOptions {
     #[arg(long, conflicts_with_all = ["shard", "restart"])]
     pub(crate) prepare: bool,
     #[command(flatten)]
-    pub(crate) telling: TellingOptions,
+    pub(crate) progress: ProgressOptions,
 }
 
 /// What is told while a run is under way, and to whom.
 #[derive(Debug, Default, Clone, Args)]
-pub(crate) struct TellingOptions {
+pub(crate) struct ProgressOptions {
     /// Show each click and score as it comes
     #[arg(short, long)]
     pub(crate) verbose: bool,
@@ -136,5 +136,5 @@ pub(crate) struct DemoOptions {
     #[arg(short, long, value_name = "DIR", default_value = "segarena-demo")]
     pub(crate) output: PathBuf,
     #[command(flatten)]
-    pub(crate) telling: TellingOptions,
+    pub(crate) progress: ProgressOptions,
 }

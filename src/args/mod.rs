@@ -12,7 +12,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::doctor::probe::Attempt;
 
-pub(crate) use evaluate::{DemoOptions, EvaluateOptions, SlurmOptions, TellingOptions};
+pub(crate) use evaluate::{DemoOptions, EvaluateOptions, SlurmOptions, ProgressOptions};
 pub(crate) use past_runs::{
     CompareOptions, GatherOptions, ReplayOptions, ReportOptions, RescoreOptions,
 };
@@ -139,7 +139,7 @@ mod tests {
                 assert_eq!(options.images, Some("i".into()));
                 assert_eq!(options.output, Some("o".into()));
                 assert_eq!(options.ground_truth, Some("g".into()));
-                assert!(options.telling.verbose);
+                assert!(options.progress.verbose);
             }
         }
         assert_eq!(

@@ -30,7 +30,7 @@ pub(crate) fn demo(registry: &Registry, options: &DemoOptions) -> anyhow::Result
         config.display()
     );
     if options
-        .telling
+        .progress
         .events
         .as_deref()
         .is_some_and(events::is_stdout)
@@ -45,7 +45,7 @@ pub(crate) fn demo(registry: &Registry, options: &DemoOptions) -> anyhow::Result
         restart: true,
         ..EvaluateOptions::default()
     };
-    evaluate_plan(Plan::new(registry, &evaluate)?, &options.telling)
+    evaluate_plan(Plan::new(registry, &evaluate)?, &options.progress)
 }
 
 /// The configuration of the demo, a file that a newcomer can go on from.

@@ -10,11 +10,11 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::report::report_on;
-use crate::args::{EvaluateOptions, TellingOptions};
+use crate::args::{EvaluateOptions, ProgressOptions};
 use crate::events;
 use crate::exit::ExitStatus;
 use crate::plan::Plan;
-use crate::progress::Telling;
+use crate::progress::Listeners;
 use crate::ranking::Settings;
 use crate::registry::Registry;
 use crate::summary::{self, Look};
@@ -26,12 +26,12 @@ pub(crate) fn evaluate(
 ) -> anyhow::Result<ExitStatus> {
     let plan = Plan::new(registry, options)?;
     if options.prepare {
-        return prepare(plan, &options.telling);
+        return prepare(plan, &options.progress);
     }
     let plan = plan.on_this_machine()?;
     match options.shard {
-        Some(shard) => evaluate_shard(plan, shard, &options.telling),
-        None => evaluate_plan(plan, &options.telling),
+        Some(shard) => evaluate_shard(plan, shard, &options.progress),
+        None => evaluate_plan(plan, &options.progress),
     }
 }
 
@@ -39,19 +39,19 @@ pub(crate) fn evaluate(
 fn evaluate_shard(
     plan: Plan,
     shard: Shard,
-    options: &TellingOptions,
+    options: &ProgressOptions,
 ) -> anyhow::Result<ExitStatus> {
     let output = plan.evaluation.output.clone();
     let ranking = plan.ranking.clone();
     start_threads(plan.threads)?;
-    let telling = Telling::begin(options)?;
-    let result = in_runtime(&plan, telling.observer(), ExitStatus::GoOnLater).and_then(
+    let progress = Listeners::begin(options)?;
+    let result = in_runtime(&plan, progress.observer(), ExitStatus::GoOnLater).and_then(
         |(runtime, cancel)| {
-            let run = plan.evaluation.run_shard(shard, telling.observer(), cancel);
+            let run = plan.evaluation.run_shard(shard, progress.observer(), cancel);
             Ok(runtime.block_on(run)?)
         },
     );
-    telling.end();
+    progress.end();
     let result = result?;
     ranking.keep(&output)?;
     if result.interrupted {
@@ -69,10 +69,10 @@ fn evaluate_shard(
 }
 
 /// Checks the data set and keeps what was found for the shards to come.
-fn prepare(plan: Plan, options: &TellingOptions) -> anyhow::Result<ExitStatus> {
-    let telling = Telling::begin(options)?;
-    let result = plan.evaluation.prepare(&*telling.observer());
-    telling.end();
+fn prepare(plan: Plan, options: &ProgressOptions) -> anyhow::Result<ExitStatus> {
+    let progress = Listeners::begin(options)?;
+    let result = plan.evaluation.prepare(&*progress.observer());
+    progress.end();
     let cases = result?.cases().len();
     plan.ranking.keep(&plan.evaluation.output)?;
     stdout::print(&format!("{cases} cases are in order\n"));
@@ -80,15 +80,15 @@ fn prepare(plan: Plan, options: &TellingOptions) -> anyhow::Result<ExitStatus> {
 }
 
 /// Runs the plan, tells on standard error what happens, and prints what came of it.
-pub(crate) fn evaluate_plan(plan: Plan, options: &TellingOptions) -> anyhow::Result<ExitStatus> {
+pub(crate) fn evaluate_plan(plan: Plan, options: &ProgressOptions) -> anyhow::Result<ExitStatus> {
     let output = plan.evaluation.output.clone();
     start_threads(plan.threads)?;
-    let telling = Telling::begin(options)?;
+    let progress = Listeners::begin(options)?;
     let ranking = plan.ranking.clone();
     let observer: Arc<dyn Observer> = Arc::new(KeepRanking {
         ranking: ranking.clone(),
         output: output.clone(),
-        rest: telling.observer(),
+        rest: progress.observer(),
     });
     let result = in_runtime(&plan, Arc::clone(&observer), ExitStatus::Failed).and_then(
         |(runtime, cancel)| {
@@ -96,14 +96,14 @@ pub(crate) fn evaluate_plan(plan: Plan, options: &TellingOptions) -> anyhow::Res
             Ok(runtime.block_on(run)?)
         },
     );
-    telling.end();
+    progress.end();
     let result = result?;
     print_end(&result, &output, &ranking, options);
     Ok(status_of(&result))
 }
 
 /// The ranking, what failed, and where everything is.
-fn print_end(result: &RunSummary, output: &Path, ranking: &Settings, options: &TellingOptions) {
+fn print_end(result: &RunSummary, output: &Path, ranking: &Settings, options: &ProgressOptions) {
     if !options.events.as_deref().is_some_and(events::is_stdout) {
         stdout::print(&summary::text(result, output, ranking, Look::of_stdout()));
         report_on(output, ranking);

@@ -8,7 +8,7 @@ use segarena_core::results::write_whole;
 use crate::args::InitOptions;
 use crate::config::{ConfigError, Place};
 use crate::exit::ExitStatus;
-use crate::init::{Engine, Survey, config, words};
+use crate::init::{Engine, FolderContents, config, summary};
 use crate::registry::{BackendSection, ENGINES, Registry};
 use crate::stdout;
 
@@ -27,14 +27,14 @@ pub(crate) fn init(registry: &Registry, options: &InitOptions) -> anyhow::Result
         let place = Place::Flag("init");
         return Err(ConfigError::Value { place, message }.into());
     }
-    let mut survey = Survey::of(&options.folder)?;
+    let mut contents = FolderContents::of(&options.folder)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    survey.engines = runtime.block_on(engines(registry));
-    write_whole(&file, config(&survey).as_bytes())?;
-    stdout::print(&words(&survey, shown));
+    contents.engines = runtime.block_on(engines(registry));
+    write_whole(&file, config(&contents).as_bytes())?;
+    stdout::print(&summary(&contents, shown));
     Ok(ExitStatus::Done)
 }
 

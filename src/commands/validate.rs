@@ -15,7 +15,7 @@ use super::evaluate::stop_on_signal;
 use crate::args::ValidateOptions;
 use crate::config::{ConfigError, LoadedConfig, Place};
 use crate::exit::ExitStatus;
-use crate::progress::Telling;
+use crate::progress::Listeners;
 use crate::registry::{BackendSection, ENGINES, Registry};
 use crate::stdout;
 use crate::submissions::{check_name, is_sif, team_name};
@@ -47,9 +47,9 @@ pub(crate) fn validate(
         folder: folder.path().to_owned(),
         timeout,
     };
-    let telling = Telling::only_progress();
-    let tried = runtime.block_on(carry_out(trial, &telling));
-    telling.end();
+    let progress = Listeners::only_progress();
+    let tried = runtime.block_on(carry_out(trial, &progress));
+    progress.end();
     let tried = tried?;
     if tried.interrupted {
         eprintln!("interrupted");
@@ -75,14 +75,14 @@ pub(crate) fn validate(
     })
 }
 
-async fn carry_out(trial: Trial, telling: &Telling) -> anyhow::Result<Tried> {
+async fn carry_out(trial: Trial, progress: &Listeners) -> anyhow::Result<Tried> {
     let cancel = CancellationToken::new();
     tokio::spawn(stop_on_signal(
         cancel.clone(),
-        telling.observer(),
+        progress.observer(),
         ExitStatus::Failed,
     ));
-    trial.go(telling.observer(), cancel).await
+    trial.go(progress.observer(), cancel).await
 }
 
 /// The folder for the cases and results: the one asked for, or one that goes away again.

@@ -1,7 +1,7 @@
 //! A configuration for what is in a folder.
 
-mod form;
-mod survey;
+mod config_file;
+mod contents;
 
-pub(crate) use form::{config, words};
-pub(crate) use survey::{Engine, Survey};
+pub(crate) use config_file::{config, summary};
+pub(crate) use contents::{Engine, FolderContents};

@@ -7,10 +7,10 @@ use console::Style;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use segarena_core::event::Event;
 
-use super::background::Listener;
 use super::lane::Lane;
+use super::messages::{Line, Weight, about, bytes, count, lines, printable, wrapped};
 use super::tally::Tally;
-use super::words::{Line, Weight, about, bytes, count, lines, printable, wrapped};
+use crate::listener::Listener;
 
 /// How often the seconds on the screen move.
 pub(crate) const PERIOD: Duration = Duration::from_millis(250);
@@ -195,8 +195,8 @@ impl Bars {
 }
 
 impl Listener for Bars {
-    fn hear(&mut self, event: &Event, now: Instant) {
-        self.tally.hear(event, now);
+    fn receive(&mut self, event: &Event, now: Instant) {
+        self.tally.receive(event, now);
         self.print(event);
         match event {
             Event::CaseChecked { done, total, .. } => {
@@ -312,7 +312,7 @@ mod tests {
         let mut bars = Bars::new(all, Some(columns), Above::News);
         let begin = Instant::now();
         for event in events {
-            bars.hear(event, begin);
+            bars.receive(event, begin);
         }
         bars.wait(begin + Duration::from_secs(seconds));
         terminal.contents()
@@ -388,7 +388,7 @@ mod tests {
             Above::News,
         );
         for event in sample::run_with_everything() {
-            bars.hear(&event, Instant::now());
+            bars.receive(&event, Instant::now());
         }
         bars.end();
         insta::assert_snapshot!(terminal.contents(), @"

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 
-use super::words::{about, printable};
+use super::messages::{about, printable};
 
 /// A case under way.
 pub(super) struct Lane {

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use segarena_core::event::Event;
 
-use super::background::Listener;
-use super::words::{Weight, lines, printable};
+use super::messages::{Weight, lines, printable};
+use crate::listener::Listener;
 
 /// Writes a line for whatever a person wants to know: each case, each failure and, when verbose,
 /// each interaction with its clicks.
@@ -33,7 +33,7 @@ impl<W: Write + Send + 'static> Lines<W> {
 }
 
 impl<W: Write + Send + 'static> Listener for Lines<W> {
-    fn hear(&mut self, event: &Event, _: Instant) {
+    fn receive(&mut self, event: &Event, _: Instant) {
         for line in lines(event) {
             if line.weight >= self.least {
                 // A closed terminal must not end a run that takes days.
@@ -56,7 +56,7 @@ mod tests {
             least,
         };
         for event in events {
-            lines.hear(event, Instant::now());
+            lines.receive(event, Instant::now());
         }
         String::from_utf8(lines.out).unwrap()
     }

@@ -1,14 +1,13 @@
 //! What is told while a run is under way: bars on a terminal, lines elsewhere, and nothing but
 //! what matters when asked to be quiet.
 
-mod background;
 mod bars;
 mod lane;
 mod lines;
+mod messages;
 #[cfg(test)]
 pub(crate) mod sample;
 mod tally;
-mod words;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -17,29 +16,29 @@ use console::Term;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use segarena_core::event::{Event, Observer};
 
-use crate::args::TellingOptions;
+use crate::args::ProgressOptions;
 use crate::events::EventLog;
+use crate::listener::Background;
 
-pub(crate) use background::{Background, Listener, Mouthpiece};
 use bars::{Above, Bars};
 use lines::Lines;
-pub(crate) use words::{count, printable, wrapped};
+pub(crate) use messages::{count, printable, wrapped};
 
 /// Everybody who hears of a run, each on a thread of its own.
-pub(crate) struct Telling {
+pub(crate) struct Listeners {
     listeners: Arc<Vec<Background>>,
 }
 
-impl Telling {
+impl Listeners {
     /// Begins to listen as the options say.
     ///
     /// # Errors
     /// When the file for the events can't be opened.
-    pub(crate) fn begin(options: &TellingOptions) -> anyhow::Result<Self> {
+    pub(crate) fn begin(options: &ProgressOptions) -> anyhow::Result<Self> {
         let person = person(options);
         let mut listeners = Vec::new();
         if let Some(path) = &options.events {
-            let log = EventLog::open(path, person.mouthpiece())?;
+            let log = EventLog::open(path, person.event_sender())?;
             listeners.push(Background::listen("events", None, log));
         }
         listeners.push(person);
@@ -69,17 +68,17 @@ impl Telling {
 }
 
 /// Tells a person on standard error.
-fn person(options: &TellingOptions) -> Background {
+fn person(options: &ProgressOptions) -> Background {
     let above = match options.verbose {
         true => Above::Everything,
         false => Above::News,
     };
     if options.quiet {
-        return Background::listen("words", None, Lines::quiet(std::io::stderr()));
+        return Background::listen("progress", None, Lines::quiet(std::io::stderr()));
     }
     on_terminal(above).unwrap_or_else(|| {
         let lines = Lines::new(std::io::stderr(), options.verbose);
-        Background::listen("words", None, lines)
+        Background::listen("progress", None, lines)
     })
 }
 
@@ -92,7 +91,7 @@ fn on_terminal(above: Above) -> Option<Background> {
     let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
     let columns = Term::stderr().size_checked().map(|(_, columns)| columns);
     let bars = Bars::new(all, columns, above);
-    Some(Background::listen("words", Some(bars::PERIOD), bars))
+    Some(Background::listen("progress", Some(bars::PERIOD), bars))
 }
 
 struct ToAll(Arc<Vec<Background>>);

@@ -29,7 +29,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) fn hear(&mut self, event: &Event, now: Instant) {
+    pub(crate) fn receive(&mut self, event: &Event, now: Instant) {
         match event {
             Event::RunStarted {
                 submissions, cases, ..
@@ -100,17 +100,17 @@ mod tests {
     fn the_time_left_follows_from_the_cases_done() {
         let begin = Instant::now();
         let mut tally = Tally::default();
-        tally.hear(&run_started(2, 4), begin);
+        tally.receive(&run_started(2, 4), begin);
         let preparing = Event::SubmissionPreparing {
             submission: "a".into(),
         };
-        tally.hear(&preparing, begin);
+        tally.receive(&preparing, begin);
         // Loading is not the cases' time.
         let begin = begin + seconds(1000);
-        tally.hear(&started("a", 0, 0.0), begin);
+        tally.receive(&started("a", 0, 0.0), begin);
         assert_eq!(tally.left(begin), None);
-        tally.hear(&case("a", "1.npz", 0.5), begin + seconds(10));
-        tally.hear(&case("a", "2.npz", 0.7), begin + seconds(20));
+        tally.receive(&case("a", "1.npz", 0.5), begin + seconds(10));
+        tally.receive(&case("a", "2.npz", 0.7), begin + seconds(20));
         // Two of this submission's and four of the next one's, ten seconds each.
         assert_eq!(tally.left(begin + seconds(20)), Some(seconds(60)));
         assert_eq!(tally.left(begin + seconds(24)), Some(seconds(56)));
@@ -121,9 +121,9 @@ mod tests {
     fn the_mean_goes_on_from_an_earlier_runs() {
         let mut tally = Tally::default();
         let now = Instant::now();
-        tally.hear(&run_started(1, 4), now);
-        tally.hear(&started("a", 3, 0.8), now);
-        tally.hear(&case("a", "4.npz", 0.4), now);
+        tally.receive(&run_started(1, 4), now);
+        tally.receive(&started("a", 3, 0.8), now);
+        tally.receive(&case("a", "4.npz", 0.4), now);
         let (dsc, _) = tally.means().unwrap();
         assert!((dsc - 0.7).abs() < 1e-12, "{dsc}");
     }

@@ -2,9 +2,9 @@
 //! what to do about it.
 
 mod findings;
-mod form;
 mod image;
 mod output;
+mod printout;
 mod trial;
 
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 pub(crate) use findings::findings;
-pub(crate) use form::text;
+pub(crate) use printout::text;
 pub(crate) use trial::{Trial, Tried};
 
 /// What came of trying a submission.

@@ -99,13 +99,26 @@ fn figures_and_tables_are_exported_for_a_paper_and_for_machines() {
     segarena(arena.path(), &words).ends_with(0);
     let read = |name: &str| fs::read(arena.path().join("out/paper").join(name)).unwrap();
     let page = fs::read_to_string(arena.path().join("out/report.html")).unwrap();
-    for name in ["curve_dsc.pdf", "cases_dsc_final.pdf", "heatmap.pdf", "times.pdf"] {
+    for name in [
+        "curve_dsc.pdf",
+        "cases_dsc_final.pdf",
+        "heatmap.pdf",
+        "times.pdf",
+    ] {
         assert!(read(name).starts_with(b"%PDF"), "{name}");
         let svg = String::from_utf8(read(&name.replace(".pdf", ".svg"))).unwrap();
         assert!(svg.contains("<path") && !svg.contains("<text"), "{name}");
         assert!(page.contains(&format!("./paper/{name}")), "{name}");
     }
-    for name in ["leaderboard", "schemes", "stability", "curves", "clicks", "labels", "times"] {
+    for name in [
+        "leaderboard",
+        "schemes",
+        "stability",
+        "curves",
+        "clicks",
+        "labels",
+        "times",
+    ] {
         let csv = read(&format!("{name}.csv"));
         let rows = csv::Reader::from_reader(&csv[..]).into_records().count();
         assert!(rows > 0, "{name}");
@@ -123,8 +136,14 @@ fn figures_and_tables_are_exported_for_a_paper_and_for_machines() {
     // What challengeR reads: four columns and two cases of one algorithm.
     let long = String::from_utf8(read("challengeR.csv")).unwrap();
     assert_eq!(long.lines().count(), 9);
-    assert!(long.starts_with("task,case,algorithm,value,group\n"), "{long}");
-    let line = format!("dsc_final,micro_tiny_objects.npz,team,{},micro", last(&record));
+    assert!(
+        long.starts_with("task,case,algorithm,value,group\n"),
+        "{long}"
+    );
+    let line = format!(
+        "dsc_final,micro_tiny_objects.npz,team,{},micro",
+        last(&record)
+    );
     assert!(long.lines().any(|found| found == line), "{long}");
 }
 

@@ -45,8 +45,12 @@ pub(crate) fn tables_sort_and_filter_and_cases_step_with_mouse_and_keyboard() {
 
 /// The first words of the leaderboard's first column.
 async fn ranks(page: &Page) -> Vec<String> {
-    let cells = page.texts("#leaderboard tbody tr:not([hidden]) td:first-child").await;
-    let first = cells.iter().filter_map(|cell| cell.split_whitespace().next());
+    let cells = page
+        .texts("#leaderboard tbody tr:not([hidden]) td:first-child")
+        .await;
+    let first = cells
+        .iter()
+        .filter_map(|cell| cell.split_whitespace().next());
     first.map(str::to_owned).collect()
 }
 
@@ -206,10 +210,16 @@ fn the_heatmap_is_walked_by_keys_and_opens_pictures() {
         page.run("document.querySelector('#heat canvas').focus()", vec![])
             .await;
         let words = page.texts("#heat-words").await.concat();
-        assert!(words.starts_with("stand_in, angio_no_box.npz (angio): DSC AUC "), "{words}");
+        assert!(
+            words.starts_with("stand_in, angio_no_box.npz (angio): DSC AUC "),
+            "{words}"
+        );
         page.press(Key::End.into()).await;
         let words = page.texts("#heat-words").await.concat();
-        assert!(words.starts_with("stand_in, micro_tiny_objects.npz (micro): "), "{words}");
+        assert!(
+            words.starts_with("stand_in, micro_tiny_objects.npz (micro): "),
+            "{words}"
+        );
         assert!(words.ends_with("ok its picture"), "{words}");
         page.press(Key::Down.into()).await;
         page.press(Key::Left.into()).await;
@@ -237,7 +247,14 @@ fn the_heatmap_is_walked_by_keys_and_opens_pictures() {
 fn tables_and_curves_are_over_the_cases_that_are_chosen() {
     browser::read(&two().result("report.html"), async |page| {
         let names = page.texts("#view option").await;
-        let expected = ["all cases", "mean of the groups", "angio", "crash", "ct", "micro"];
+        let expected = [
+            "all cases",
+            "mean of the groups",
+            "angio",
+            "crash",
+            "ct",
+            "micro",
+        ];
         assert_eq!(names, expected);
         let titles = async || -> Vec<String> {
             let script = "return [...document.querySelectorAll('#scores .charts figure svg')]\
@@ -255,8 +272,15 @@ fn tables_and_curves_are_over_the_cases_that_are_chosen() {
             crash.contains(&"Mean DSC after each interaction, cases with a box, crash".to_owned()),
             "{crash:?}"
         );
-        assert!(!crash.iter().any(|title| title.ends_with("without a box, crash")), "{crash:?}");
-        let cases = page.texts("#leaderboard tbody tr:not([hidden]) td:nth-last-child(2)").await;
+        assert!(
+            !crash
+                .iter()
+                .any(|title| title.ends_with("without a box, crash")),
+            "{crash:?}"
+        );
+        let cases = page
+            .texts("#leaderboard tbody tr:not([hidden]) td:nth-last-child(2)")
+            .await;
         assert_eq!(cases, ["1", "1"]);
     });
 }

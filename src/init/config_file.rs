@@ -5,7 +5,7 @@ use std::path::Path;
 
 use segarena_process::ProcessBackend;
 
-use super::survey::{Submissions, Survey};
+use super::contents::{FolderContents, Submissions};
 use crate::progress::count;
 use crate::registry::BackendSection;
 
@@ -13,9 +13,9 @@ use crate::registry::BackendSection;
 const EXAMPLE: &str = include_str!("../../config.example.toml");
 
 /// What runs the submissions that were found, and these.
-fn choice(survey: &Survey) -> (&str, Option<&Submissions>) {
-    match (&survey.archives, &survey.programs, survey.engine()) {
-        _ if survey.itself.is_some() => (ProcessBackend::KIND, None),
+fn choice(contents: &FolderContents) -> (&str, Option<&Submissions>) {
+    match (&contents.archives, &contents.programs, contents.engine()) {
+        _ if contents.itself.is_some() => (ProcessBackend::KIND, None),
         (Some(archives), _, engine) => {
             let kind = engine.map_or(segarena_docker::KIND, |engine| &engine.kind);
             (kind, Some(archives))
@@ -27,19 +27,19 @@ fn choice(survey: &Survey) -> (&str, Option<&Submissions>) {
 }
 
 /// The configuration.
-pub(crate) fn config(survey: &Survey) -> String {
+pub(crate) fn config(contents: &FolderContents) -> String {
     let mut text = String::from(
         "# Made by `segarena init` from what it found here. Paths are relative to this file. What\n\
          # stands behind a # is an option that is left out, with its default or an example.\n\n",
     );
-    cases(survey, &mut text);
+    cases(contents, &mut text);
     text.push_str("\n[output]\ndir = \"results\"                  # where the results go\n");
     text.push('\n');
     text.push_str(&as_comments("[protocol]"));
-    let (kind, submissions) = choice(survey);
+    let (kind, submissions) = choice(contents);
     run(kind, submissions, &mut text);
-    backend(survey, kind, &mut text);
-    match (&survey.itself, submissions) {
+    backend(contents, kind, &mut text);
+    match (&contents.itself, submissions) {
         (Some(name), _) => {
             let name = quoted(Path::new(name));
             let _ = writeln!(
@@ -53,9 +53,9 @@ pub(crate) fn config(survey: &Survey) -> String {
     text
 }
 
-fn cases(survey: &Survey, text: &mut String) {
+fn cases(contents: &FolderContents, text: &mut String) {
     text.push_str("[cases]\n");
-    match &survey.images {
+    match &contents.images {
         Some(images) => {
             let note = count(images.count, "case");
             line("images", &images.folder, &note, text);
@@ -65,7 +65,7 @@ fn cases(survey: &Survey, text: &mut String) {
              spacing, boxes\n",
         ),
     }
-    match (&survey.ground_truth, &survey.images) {
+    match (&contents.ground_truth, &contents.images) {
         (Some(truth), _) => {
             let note = format!("labels of {}", count(truth.count, "case"));
             line("ground_truth", &truth.folder, &note, text);
@@ -115,10 +115,10 @@ fn run(kind: &str, submissions: Option<&Submissions>, text: &mut String) {
 /// So many submissions are named.
 const MOST_NAMES: usize = 50;
 
-fn backend(survey: &Survey, kind: &str, text: &mut String) {
+fn backend(contents: &FolderContents, kind: &str, text: &mut String) {
     text.push_str("\n[backend]\n");
     let mut notes = Vec::new();
-    for engine in &survey.engines {
+    for engine in &contents.engines {
         notes.push(match &engine.answer {
             Ok(name) => format!("{name} answers"),
             Err(_) => format!("{} does not answer", engine.kind),
@@ -188,7 +188,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// What was found, what was written, and what comes next.
-pub(crate) fn words(survey: &Survey, file: &Path) -> String {
+pub(crate) fn summary(contents: &FolderContents, file: &Path) -> String {
     let folder = |path: &Path| match path.as_os_str().is_empty() {
         true => "this folder".to_owned(),
         false => path.display().to_string(),
@@ -197,7 +197,7 @@ pub(crate) fn words(survey: &Survey, file: &Path) -> String {
     let mut say = |what: &str, found: String| {
         let _ = writeln!(text, "{what:<13} {found}");
     };
-    let images = survey.images.as_ref().map(|images| {
+    let images = contents.images.as_ref().map(|images| {
         format!(
             "{} in {}",
             count(images.count, "case"),
@@ -208,7 +208,7 @@ pub(crate) fn words(survey: &Survey, file: &Path) -> String {
         "images",
         images.clone().unwrap_or_else(|| "none found".to_owned()),
     );
-    let truth = match (&survey.ground_truth, &survey.images) {
+    let truth = match (&contents.ground_truth, &contents.images) {
         (Some(truth), Some(images)) if truth.count < images.count => Some(format!(
             "{} in {}: {} without labels, which evaluate refuses",
             count(truth.count, "case"),
@@ -223,8 +223,8 @@ pub(crate) fn words(survey: &Survey, file: &Path) -> String {
         "ground truth",
         truth.clone().unwrap_or_else(|| "none found".to_owned()),
     );
-    let (kind, submissions) = choice(survey);
-    let found = match (&survey.itself, submissions) {
+    let (kind, submissions) = choice(contents);
+    let found = match (&contents.itself, submissions) {
         (Some(_), _) => Some("the predict.sh of this folder".to_owned()),
         (None, found) => found.map(|found| {
             let number = count(found.names.len(), "submission");
@@ -236,7 +236,7 @@ pub(crate) fn words(survey: &Survey, file: &Path) -> String {
         "submissions",
         found.unwrap_or_else(|| "none found".to_owned()),
     );
-    for engine in &survey.engines {
+    for engine in &contents.engines {
         let answer = match &engine.answer {
             Ok(name) => format!("{name} answers"),
             Err(reason) => reason.lines().next().unwrap_or_default().to_owned(),

@@ -11,7 +11,7 @@ use segarena_core::event::{Event, Observer};
 /// Hears of events one after the other.
 pub(crate) trait Listener: Send + 'static {
     /// Something happened at this time.
-    fn hear(&mut self, event: &Event, now: Instant);
+    fn receive(&mut self, event: &Event, now: Instant);
 
     /// Time has passed without an event.
     fn wait(&mut self, now: Instant) {
@@ -47,8 +47,8 @@ impl Background {
     }
 
     /// Another way to reach this listener.
-    pub(crate) fn mouthpiece(&self) -> Mouthpiece {
-        Mouthpiece(self.sender.clone())
+    pub(crate) fn event_sender(&self) -> EventSender {
+        EventSender(self.sender.clone())
     }
 
     /// Waits until the listener has dealt with everything so far; it hears no more afterwards.
@@ -72,9 +72,9 @@ impl Observer for Background {
 }
 
 /// Reaches a listener from elsewhere.
-pub(crate) struct Mouthpiece(Sender<Message>);
+pub(crate) struct EventSender(Sender<Message>);
 
-impl Observer for Mouthpiece {
+impl Observer for EventSender {
     fn notice(&self, event: &Event) {
         tell(&self.0, event);
     }
@@ -93,7 +93,7 @@ fn run(mut listener: impl Listener, messages: &Receiver<Message>, period: Option
             None => messages.recv().map_err(RecvTimeoutError::from),
         };
         match message {
-            Ok(Message::Event(event, at)) => listener.hear(&event, at),
+            Ok(Message::Event(event, at)) => listener.receive(&event, at),
             Err(RecvTimeoutError::Timeout) => listener.wait(Instant::now()),
             Ok(Message::End) | Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -110,7 +110,7 @@ mod tests {
     struct Slow(Arc<Mutex<usize>>);
 
     impl Listener for Slow {
-        fn hear(&mut self, _: &Event, _: Instant) {
+        fn receive(&mut self, _: &Event, _: Instant) {
             let mut heard = self.0.lock().unwrap();
             *heard += 1;
         }

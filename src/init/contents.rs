@@ -16,7 +16,7 @@ const FOLDERS: usize = 2000;
 
 /// What was found. Paths are relative to the folder that was looked through.
 #[derive(Debug, Default)]
-pub(crate) struct Survey {
+pub(crate) struct FolderContents {
     /// The folder with most cases.
     pub(crate) images: Option<Cases>,
     /// The ground truth of most of them.
@@ -65,7 +65,7 @@ struct Folder {
     programs: Vec<String>,
 }
 
-impl Survey {
+impl FolderContents {
     /// Looks through a folder and those in it.
     ///
     /// # Errors
@@ -74,14 +74,14 @@ impl Survey {
         let failed = || format!("cannot read the folder {} (check the path)", root.display());
         std::fs::read_dir(root).with_context(failed)?;
         let folders = walk(root);
-        let mut survey = Self {
+        let mut contents = Self {
             archives: most(&folders, |folder| &folder.archives),
             programs: most(&folders, |folder| &folder.programs),
             itself: itself(root),
             ..Self::default()
         };
-        survey.find_cases(root, &folders);
-        Ok(survey)
+        contents.find_cases(root, &folders);
+        Ok(contents)
     }
 
     fn find_cases(&mut self, root: &Path, folders: &[Folder]) {
