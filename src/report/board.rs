@@ -215,14 +215,11 @@ impl<'a> Board<'a> {
         let mean_ranks = schemes.map(|scheme| self.field.mean_ranks(scheme, &self.field.all()));
         let row = |team: &Team<'_>| {
             let mut cells = vec![team.cell()];
-            for scheme in 0..2 {
-                let frequencies = &self.frequencies[scheme];
-                let place = self.places[scheme][team.index];
-                cells.push(Cell::interval(
-                    frequencies.interval(team.index, place),
-                    [0, 0],
-                ));
-                cells.push(Cell::number(Some(mean_ranks[scheme][team.index]), 3));
+            let of_schemes = self.frequencies.iter().zip(&self.places).zip(&mean_ranks);
+            for ((frequencies, places), mean_ranks) in of_schemes {
+                let interval = frequencies.interval(team.index, places[team.index]);
+                cells.push(Cell::interval(interval, [0, 0]));
+                cells.push(Cell::number(Some(mean_ranks[team.index]), 3));
                 cells.push(Cell::share(Some(frequencies.share(team.index, 1))));
             }
             row_of_all(cells)

@@ -411,6 +411,9 @@ pub(super) enum Verdict {
     Undecided,
 }
 
+/// With more submissions a map shows only who is better.
+const ROOM_FOR_RINGS: usize = 20;
+
 /// Which submissions (rows) are significantly better than which (columns, by their numbers).
 pub(super) fn significance(
     title: &str,
@@ -426,9 +429,14 @@ pub(super) fn significance(
                 grid.heading(area, column, &(named.index + 1).to_string())?;
             }
         }
+        // What is filled says it all where there is no room for more.
+        let is_small = names.len() <= ROOM_FOR_RINGS;
         grid.below(
             area,
-            "filled: the row is better than the column; ring: worse",
+            match is_small {
+                true => "filled: the row is better than the column; ring: worse",
+                false => "filled: the row is better than the column",
+            },
         )?;
         for row in 0..names.len() {
             for column in (0..names.len()).filter(|column| *column != row) {
@@ -438,6 +446,7 @@ pub(super) fn significance(
                 let ink = colour(0);
                 match verdict(row, column) {
                     Verdict::Better => area.draw(&Rectangle::new(corners, ink.filled()))?,
+                    Verdict::Worse | Verdict::Undecided if !is_small => {}
                     Verdict::Worse => area.draw(&Circle::new((x, y), half, ink.mix(0.6)))?,
                     Verdict::Undecided => {
                         let dash = [(x - half / 3, y), (x + half / 3, y)];
@@ -627,9 +636,27 @@ fn draw(title: &str, height: u32, paint: impl FnOnce(&Area<'_>) -> Drawn) -> Opt
         .replace('<', "&lt;")
         .replace('"', "&quot;");
     let labelled = format!("<svg role=\"img\" aria-label=\"{title}\" viewBox");
-    // Black is what nobody chose a colour for: the page's own ink.
     let svg = svg.replacen(&opening, &labelled, 1);
-    Some(svg.replace("\"#000000\"", "\"currentColor\""))
+    Some(shortened(svg))
+}
+
+/// Says once for the whole chart what plotters says of every element. Black is what nobody chose a
+/// colour for: the page's own ink.
+fn shortened(mut svg: String) -> String {
+    let size = format!(" font-size=\"{}\"", f64::from(LETTERS) / 1.24);
+    for repeated in [
+        " opacity=\"1\"",
+        " stroke=\"none\" stroke-width=\"1\"",
+        " stroke=\"none\"",
+        " font-family=\"sans-serif\"",
+        " fill=\"#000000\"",
+        size.as_str(),
+        "\n",
+    ] {
+        svg = svg.replace(repeated, "");
+    }
+    let common = format!("<svg font-family=\"sans-serif\" fill=\"currentColor\"{size} ");
+    svg.replacen("<svg ", &common, 1)
 }
 
 /// A chart of the page as a file of its own: with a size, and in black.
@@ -671,6 +698,10 @@ mod tests {
         let svg = curves("DSC", &[curve]).unwrap();
         assert!(svg.contains("aria-label=\"DSC\""), "{svg}");
         assert!(svg.contains("currentColor") && !svg.contains("#000000"));
+        // What is said of every letter is said once.
+        for once in ["font-family", "font-size=\"12.09"] {
+            assert_eq!(svg.matches(once).count(), 1, "{svg}");
+        }
         assert_eq!(svg.matches("<circle").count(), 2);
         assert!(curves("DSC", &[]).is_none());
     }

@@ -29,12 +29,16 @@ pub(super) enum Part {
     Own,
     Ranking,
     Times,
-    /// Not on the page, which draws it from its data.
-    Heatmap,
+    /// Only exported: the page draws the heatmap from its data, and has no room for each group's
+    /// distributions of very many submissions.
+    Exported,
 }
 
 /// A probability of chance below this is called significant.
 pub(super) const LEVEL: f64 = 0.05;
+
+/// With more submissions the distributions by group are only exported.
+const MOST_BY_GROUP: usize = 20;
 
 pub(super) fn figures(board: &Board<'_>, tested: &[Significance]) -> Vec<Figure> {
     let views = board.views.par_iter().enumerate();
@@ -94,16 +98,22 @@ fn of_view(board: &Board<'_>, number: usize, view: &View) -> Vec<Figure> {
     if *view == View::MeanOfGroups {
         return figures;
     }
+    let is_shown = number == 0 || board.ranked <= MOST_BY_GROUP;
+    let shown = |part| if is_shown { part } else { Part::Exported };
     for column in board.columns.iter().filter(|column| is_share(column)) {
         let rows = rows(board, view, |case| (column.of)(case));
         let title = format!("{} of each case{}", column.name, view.suffix());
         let svg = charts::bars(&title, &rows, Bars::Score);
-        figures.extend(figure(Part::Scores, format!("cases_{}", column.id), svg));
+        figures.extend(figure(
+            shown(Part::Scores),
+            format!("cases_{}", column.id),
+            svg,
+        ));
     }
     let rows = rows(board, view, |case| Some(share_of_limit(case)));
     let title = format!("Running time of each case, of its limit{}", view.suffix());
     let svg = charts::bars(&title, &rows, Bars::Share);
-    figures.extend(figure(Part::Times, "times".to_owned(), svg));
+    figures.extend(figure(shown(Part::Times), "times".to_owned(), svg));
     figures
 }
 
@@ -246,7 +256,7 @@ fn heatmap(board: &Board<'_>) -> Option<Figure> {
     let title = text::line(&format!("{} of every case", column.name));
     charts::heatmap(&title, &names(board), &cells).map(|svg| Figure {
         id: "heatmap".to_owned(),
-        part: Part::Heatmap,
+        part: Part::Exported,
         view: None,
         svg,
     })

@@ -117,9 +117,10 @@ mod tests {
         is(&maize, 0.041_259_765_625);
         assert_eq!(signed_rank(&maize).sign, 1);
         // The depression scores of Hollander and Wolfe, the example of R's wilcox.test, two-sided.
-        let first = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30];
-        let second = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29];
-        let differences: Vec<f64> = first.iter().zip(second).map(|(a, b)| a - b).collect();
+        let first = [1830, 500, 1620, 2480, 1680, 1880, 1550, 3060, 1300];
+        let second = [878, 647, 598, 2050, 1060, 1290, 1060, 3140, 1290];
+        let pairs = first.iter().zip(second);
+        let differences: Vec<f64> = pairs.map(|(a, b)| f64::from(a - b)).collect();
         is(&differences, 0.039_062_5);
     }
 
