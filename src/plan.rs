@@ -1,7 +1,7 @@
 //! From a configuration and flags to something that can be run: every path is there, every name
 //! is known, every number makes sense.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -104,7 +104,7 @@ impl<'a> Board<'a> {
             headings.push(Heading::numbers(format!("Rank by {other}")));
         }
         headings.push(Heading::numbers("Cases"));
-        headings.push(Heading::numbers("Cases failed"));
+        headings.push(Heading::numbers("Failed"));
         let views = self.views.par_iter().enumerate();
         let rows = views.flat_map_iter(|(number, view)| {
             let places = self.places_of(view);

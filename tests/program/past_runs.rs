@@ -73,32 +73,32 @@ fn two_runs_are_held_beside_each_other_case_by_case() {
 
 #[test]
 fn any_number_of_runs_are_held_beside_the_first() {
-    let arena = one_run();
+    let scenario = one_run();
     let words = ["compare", "out", "out", "out", "--json"];
-    let ran = segarena(arena.path(), &words).ends_with(0);
+    let ran = segarena(scenario.path(), &words).ends_with(0);
     let found: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(found["comparisons"].as_array().unwrap().len(), 2);
-    let path = arena.path().join("out/run.json");
+    let path = scenario.path().join("out/run.json");
     let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    fs::create_dir(arena.path().join("four")).unwrap();
+    fs::create_dir(scenario.path().join("four")).unwrap();
     record["jobs"] = 4.into();
-    fs::write(arena.path().join("four/run.json"), record.to_string()).unwrap();
-    segarena(arena.path(), &["compare", "out", "out", "four"])
+    fs::write(scenario.path().join("four/run.json"), record.to_string()).unwrap();
+    segarena(scenario.path(), &["compare", "out", "out", "four"])
         .ends_with(0)
         .prints(&[
             "scores may be compared; running times must not be compared",
             "jobs is 1 in out, 1 in out, 4 in four",
         ]);
-    segarena(arena.path(), &["compare", "out"]).ends_with(2);
+    segarena(scenario.path(), &["compare", "out"]).ends_with(2);
 }
 
 #[test]
 fn figures_and_tables_are_exported_for_a_paper_and_for_machines() {
-    let arena = one_run();
+    let scenario = one_run();
     let words = ["report", "out", "--export", "out/paper"];
-    segarena(arena.path(), &words).ends_with(0);
-    let read = |name: &str| fs::read(arena.path().join("out/paper").join(name)).unwrap();
-    let page = fs::read_to_string(arena.path().join("out/report.html")).unwrap();
+    segarena(scenario.path(), &words).ends_with(0);
+    let read = |name: &str| fs::read(scenario.path().join("out/paper").join(name)).unwrap();
+    let page = fs::read_to_string(scenario.path().join("out/report.html")).unwrap();
     for name in [
         "curve_dsc.pdf",
         "cases_dsc_final.pdf",
@@ -126,8 +126,8 @@ fn figures_and_tables_are_exported_for_a_paper_and_for_machines() {
         assert!(latex.contains("\\begin{longtable}"), "{name}");
     }
     let summary: Value = serde_json::from_slice(&read("summary.json")).unwrap();
-    let record = arena.record("team", "micro_tiny_objects");
-    let other = arena.record("team", "angio_no_box");
+    let record = scenario.record("team", "micro_tiny_objects");
+    let other = scenario.record("team", "angio_no_box");
     let last = |record: &Value| record["interactions"][5]["dsc"].as_f64().unwrap();
     let row = &summary["tables"]["leaderboard"][0];
     assert_eq!(row["Submission"], "team");
@@ -149,24 +149,24 @@ fn figures_and_tables_are_exported_for_a_paper_and_for_machines() {
 
 #[test]
 fn a_report_ranks_as_the_configuration_says_and_later_as_it_was_kept() {
-    let arena = one_run();
+    let scenario = one_run();
     let groups = "case,group\nangio_no_box,vessels\nmicro_tiny_objects,cells\n";
-    fs::write(arena.path().join("groups.csv"), groups).unwrap();
-    let config = fs::read_to_string(arena.path().join("config.toml")).unwrap();
+    fs::write(scenario.path().join("groups.csv"), groups).unwrap();
+    let config = fs::read_to_string(scenario.path().join("config.toml")).unwrap();
     let config = config.replacen("[cases]\n", "[cases]\ngroups = \"groups.csv\"\n", 1);
     let config = format!(
         "{config}\n[ranking]\nscheme = \"rank-then-mean\"\nweights = {{ dsc_final = 2 }}\n"
     );
-    fs::write(arena.path().join("ranked.toml"), &config).unwrap();
+    fs::write(scenario.path().join("ranked.toml"), &config).unwrap();
     let page = |words: &[&str]| {
-        segarena(arena.path(), words).ends_with(0);
-        fs::read_to_string(arena.path().join("out/report.html")).unwrap()
+        segarena(scenario.path(), words).ends_with(0);
+        fs::read_to_string(scenario.path().join("out/report.html")).unwrap()
     };
     assert!(page(&["report", "out"]).contains(">angio</option>"));
     let ranked = page(&["report", "out", "--config", "ranked.toml"]);
     assert!(ranked.contains(">vessels</option>") && ranked.contains("DSC final × 2"));
     // An evaluation keeps what it was told.
-    segarena(arena.path(), &["evaluate", "-c", "ranked.toml"]).ends_with(0);
+    segarena(scenario.path(), &["evaluate", "-c", "ranked.toml"]).ends_with(0);
     assert!(page(&["report", "out"]).contains(">vessels</option>"));
 
     for (from, to, said) in [
@@ -175,13 +175,13 @@ fn a_report_ranks_as_the_configuration_says_and_later_as_it_was_kept() {
         ("groups.csv", "none.csv", "cannot read the groups"),
         ("rank-then-mean", "by-lot", "unknown variant"),
     ] {
-        fs::write(arena.path().join("wrong.toml"), config.replace(from, to)).unwrap();
-        segarena(arena.path(), &["evaluate", "-c", "wrong.toml"])
+        fs::write(scenario.path().join("wrong.toml"), config.replace(from, to)).unwrap();
+        segarena(scenario.path(), &["evaluate", "-c", "wrong.toml"])
             .ends_with(1)
             .says(&["wrong.toml", said]);
     }
-    fs::write(arena.path().join("groups.csv"), "case,group\nother,a\n").unwrap();
-    segarena(arena.path(), &["evaluate", "-c", "ranked.toml"])
+    fs::write(scenario.path().join("groups.csv"), "case,group\nother,a\n").unwrap();
+    segarena(scenario.path(), &["evaluate", "-c", "ranked.toml"])
         .ends_with(1)
         .says(&["names no group for angio_no_box.npz"]);
 }

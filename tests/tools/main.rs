@@ -53,6 +53,9 @@ fn main() -> ExitCode {
             tests![
                 report::tables_sort_and_filter_and_cases_step_with_mouse_and_keyboard,
                 report::the_page_fits_a_phone_and_a_desk_in_light_dark_and_on_paper,
+                report::the_heatmap_is_walked_by_keys_and_opens_pictures,
+                report::tables_and_curves_are_over_the_cases_that_are_chosen,
+                report::four_submissions_print_on_few_pages_with_their_headings,
                 report::one_submission_has_its_own_page,
                 report::a_killed_run_has_a_page_that_says_so,
                 report::fifty_submissions_of_a_hundred_cases_stay_usable,

@@ -202,8 +202,7 @@ pub(crate) fn the_page_fits_a_phone_and_a_desk_in_light_dark_and_on_paper() {
     });
 }
 
-#[test]
-fn the_heatmap_is_walked_by_keys_and_opens_pictures() {
+pub(crate) fn the_heatmap_is_walked_by_keys_and_opens_pictures() {
     browser::read(&two().result("report.html"), async |page| {
         page.set_width(1280).await;
         let canvas = page.one("#heat canvas").await;
@@ -243,8 +242,7 @@ fn the_heatmap_is_walked_by_keys_and_opens_pictures() {
     });
 }
 
-#[test]
-fn tables_and_curves_are_over_the_cases_that_are_chosen() {
+pub(crate) fn tables_and_curves_are_over_the_cases_that_are_chosen() {
     browser::read(&two().result("report.html"), async |page| {
         let names = page.texts("#view option").await;
         let expected = [
@@ -285,11 +283,10 @@ fn tables_and_curves_are_over_the_cases_that_are_chosen() {
     });
 }
 
-#[test]
-fn four_submissions_print_on_few_pages_with_their_headings() {
-    let arena = many(4, 8);
-    segarena(arena.path(), &["report", "out"]).ends_with(0);
-    browser::read(&arena.result("report.html"), async |page| {
+pub(crate) fn four_submissions_print_on_few_pages_with_their_headings() {
+    let scenario = many(4, 8);
+    segarena(scenario.path(), &["report", "out"]).ends_with(0);
+    browser::read(&scenario.result("report.html"), async |page| {
         let pdf = page.keep_print("four").await;
         let text = String::from_utf8_lossy(&pdf);
         let pages = text.matches("/Type /Page\n").count();
