@@ -402,9 +402,8 @@ fn print(comparison: &Comparison) {
     }
     println!("{table}");
     println!("differences are second less first, case by case; the intervals are bootstrap's");
-    println!(
-        "p: how often chance alone would make a difference this large (sign-flip\n   test; beside it Wilcoxon's signed-rank test)"
-    );
+    println!("p: how often chance alone would make a difference this large (sign-flip test);");
+    println!("Wilcoxon: the same by his signed-rank test");
     for case in &comparison.largest {
         println!(
             "{}: final DSC {:.4} and {:.4}, {:+.4}",
