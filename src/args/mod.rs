@@ -12,7 +12,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::doctor::probe::Attempt;
 
-pub(crate) use evaluate::{DemoOptions, EvaluateOptions, SlurmOptions, ProgressOptions};
+pub(crate) use evaluate::{DemoOptions, EvaluateOptions, ProgressOptions, SlurmOptions};
 pub(crate) use past_runs::{
     CompareOptions, GatherOptions, ReplayOptions, ReportOptions, RescoreOptions,
 };

@@ -47,7 +47,9 @@ fn evaluate_shard(
     let progress = Listeners::begin(options)?;
     let result = in_runtime(&plan, progress.observer(), ExitStatus::GoOnLater).and_then(
         |(runtime, cancel)| {
-            let run = plan.evaluation.run_shard(shard, progress.observer(), cancel);
+            let run = plan
+                .evaluation
+                .run_shard(shard, progress.observer(), cancel);
             Ok(runtime.block_on(run)?)
         },
     );
