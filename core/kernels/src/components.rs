@@ -1,7 +1,49 @@
-//! Connected components of a mask, two voxels being neighbours when they share a face, an edge
-//! or a corner (26-connectivity).
+//! Connected components of a mask: of voxels that share a face, an edge or a corner
+//! (26-connectivity), or of those that share a face (6-connectivity).
 
 use super::runs::{Run, RunMask};
+
+/// Which voxels are neighbours.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Connectivity {
+    /// Those that share a face.
+    Faces,
+    /// Those that share a face, an edge or a corner.
+    Corners,
+}
+
+/// The 6-connected components of a mask, told run by run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct FaceComponents {
+    /// For each run of the mask the number of its component, from 0, in C order of the
+    /// components' first voxels.
+    pub(super) of_runs: Vec<u32>,
+    /// For each component its first run.
+    pub(super) first_runs: Vec<Run>,
+}
+
+/// The 6-connected components of a mask, by the algorithm of [`largest_component`].
+pub(super) fn face_components(mask: &RunMask) -> FaceComponents {
+    let runs = mask.runs();
+    let mut forest = Forest::new(runs.len());
+    join_neighbours(mask, Connectivity::Faces, &mut forest);
+    let mut of_runs: Vec<u32> = Vec::with_capacity(runs.len());
+    let mut first_runs = Vec::new();
+    for (at, &run) in runs.iter().enumerate() {
+        // A set's root is its first run, so it has its number before the others ask for it.
+        let root = forest.root(at as u32) as usize;
+        if root == at {
+            of_runs.push(first_runs.len() as u32);
+            first_runs.push(run);
+        } else {
+            of_runs.push(of_runs[root]);
+        }
+    }
+    FaceComponents {
+        of_runs,
+        first_runs,
+    }
+}
 
 /// The largest 26-connected component of a mask; of equals, the one whose first voxel comes first
 /// in C order. `None` if the mask is empty.
@@ -16,7 +58,7 @@ pub fn largest_component(mask: &RunMask) -> Option<RunMask> {
         return None;
     }
     let mut forest = Forest::new(runs.len());
-    join_neighbours(mask, &mut forest);
+    join_neighbours(mask, Connectivity::Corners, &mut forest);
 
     let mut voxels = vec![0u64; runs.len()];
     let roots: Vec<u32> = (0..runs.len() as u32).map(|run| forest.root(run)).collect();
@@ -39,9 +81,10 @@ pub fn largest_component(mask: &RunMask) -> Option<RunMask> {
     Some(component)
 }
 
-fn join_neighbours(mask: &RunMask, forest: &mut Forest) {
+fn join_neighbours(mask: &RunMask, connectivity: Connectivity, forest: &mut Forest) {
     let runs = mask.runs();
     let rows = mask.shape()[1];
+    let corners = connectivity == Connectivity::Corners;
     let mut first = 0;
     // Where the rows (z-1, y-1), (z-1, y), (z-1, y+1) and (z, y-1) may begin.
     let mut behind = [0; 4];
@@ -50,9 +93,9 @@ fn join_neighbours(mask: &RunMask, forest: &mut Forest) {
         let (z, y) = (row / rows, row % rows);
         let last = first + runs[first..].partition_point(|run| run.row as usize == row);
         let befores = [
-            (z > 0 && y > 0).then(|| row - rows - 1),
+            (corners && z > 0 && y > 0).then(|| row - rows - 1),
             (z > 0).then(|| row - rows),
-            (z > 0 && y + 1 < rows).then(|| row - rows + 1),
+            (corners && z > 0 && y + 1 < rows).then(|| row - rows + 1),
             (y > 0).then(|| row - 1),
         ];
         for (at, before) in behind.iter_mut().zip(befores) {
@@ -60,7 +103,7 @@ fn join_neighbours(mask: &RunMask, forest: &mut Forest) {
             while (runs[*at].row as usize) < before {
                 *at += 1;
             }
-            join_rows(runs, *at, before as u32, first..last, forest);
+            join_rows(runs, connectivity, *at, before as u32, first..last, forest);
         }
         first = last;
     }
@@ -70,6 +113,7 @@ fn join_neighbours(mask: &RunMask, forest: &mut Forest) {
 /// a later row it touches.
 fn join_rows(
     runs: &[Run],
+    connectivity: Connectivity,
     mut above: usize,
     before: u32,
     here: std::ops::Range<usize>,
@@ -78,7 +122,11 @@ fn join_rows(
     let mut below = here.start;
     while below < here.end && runs[above].row == before {
         let (a, b) = (runs[above], runs[below]);
-        if a.start <= b.end && b.start <= a.end {
+        let touch = match connectivity {
+            Connectivity::Faces => a.start < b.end && b.start < a.end,
+            Connectivity::Corners => a.start <= b.end && b.start <= a.end,
+        };
+        if touch {
             forest.join(above as u32, below as u32);
         }
         if a.end < b.end {
@@ -160,6 +208,22 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn components_by_faces_are_those_that_flooding_numbers(voxels in twins::volumes(2)) {
+            let mask = twins::runs_of(&voxels);
+            let found = face_components(&mask);
+            let mut numbers = ndarray::Array3::<u32>::zeros(voxels.dim());
+            for (&run, &number) in mask.runs().iter().zip(&found.of_runs) {
+                let (z, y) = mask.row_of(run);
+                for x in run.start..run.end {
+                    numbers[[z, y, x as usize]] = number + 1;
+                }
+            }
+            let (expected, count) = twins::face_components(&voxels);
+            prop_assert_eq!(numbers, expected);
+            prop_assert_eq!(found.first_runs.len(), count);
+        }
+
         #[test]
         fn the_largest_component_is_the_one_flooding_finds(voxels in twins::volumes(2)) {
             let mask = twins::runs_of(&voxels);

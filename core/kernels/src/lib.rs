@@ -4,12 +4,15 @@
 
 #![warn(missing_docs)]
 
+mod assignment;
 mod bounding_box;
 mod comparison;
 mod components;
 mod distance;
+mod instances;
 mod labels;
 mod prediction;
+mod overlap_table;
 mod rows;
 mod runs;
 pub mod score;
@@ -18,12 +21,15 @@ mod surface;
 pub mod twins;
 mod voxel_box;
 
+pub use assignment::optimal_assignment;
 pub use bounding_box::BoundingBox;
 pub use comparison::{Comparison, LabelOverlap};
 pub use components::largest_component;
 pub use distance::{Outside, SquaredDistances, deepest_voxels};
+pub use instances::{InstancePair, InstanceScores, score_instances, split_single_mask};
 pub use labels::{LabelKeys, LabelVolume, Spacing, SpacingError, Voxel};
 pub use prediction::Prediction;
+pub use overlap_table::OverlapTable;
 pub use runs::{Run, RunMask};
 pub use surface::{SurfaceOverlap, surface_overlap};
 pub use voxel_box::VoxelBox;

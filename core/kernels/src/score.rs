@@ -107,7 +107,7 @@ fn dice(overlap: &LabelOverlap) -> f64 {
     }
 }
 
-fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
+pub(crate) fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
     let values: Vec<f64> = values.collect();
     pairwise_sum(&values) / values.len() as f64
 }

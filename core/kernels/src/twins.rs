@@ -123,6 +123,38 @@ pub fn largest_component(voxels: &[Voxel]) -> Vec<Voxel> {
     largest
 }
 
+/// The 6-connected components of equal values that are not 0, numbered from 1 in C order of their
+/// first voxels, and how many there are, by flooding.
+pub fn face_components(voxels: &Array3<u8>) -> (Array3<u32>, usize) {
+    let mut numbers = Array3::<u32>::zeros(voxels.dim());
+    let mut count = 0;
+    for (first, &value) in voxels.indexed_iter() {
+        if value == 0 || numbers[first] != 0 {
+            continue;
+        }
+        count += 1;
+        numbers[first] = count;
+        let mut left = vec![first];
+        while let Some((z, y, x)) = left.pop() {
+            let touching = [
+                (z.wrapping_sub(1), y, x),
+                (z + 1, y, x),
+                (z, y.wrapping_sub(1), x),
+                (z, y + 1, x),
+                (z, y, x.wrapping_sub(1)),
+                (z, y, x + 1),
+            ];
+            for at in touching {
+                if voxels.get(at) == Some(&value) && numbers[at] == 0 {
+                    numbers[at] = count;
+                    left.push(at);
+                }
+            }
+        }
+    }
+    (numbers, count as usize)
+}
+
 /// The squared distance from each voxel that is not 0 to the nearest that is 0, by trying all;
 /// `None` where there is none.
 pub fn squared_distances(voxels: &Array3<u8>) -> Array3<Option<u64>> {
