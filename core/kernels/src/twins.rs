@@ -2,6 +2,8 @@
 //!
 //! Each twin says what its kernel computes in the plainest way there is, whatever it costs.
 
+#![allow(clippy::unwrap_used)] // only tests use them
+
 use ndarray::Array3;
 use proptest::prelude::*;
 
