@@ -108,12 +108,25 @@ impl LabelKeys {
         Some(Self { labels, own_keys })
     }
 
+    /// Keys for labels that fit a byte, each its own; there may be none. 0 is no label.
+    pub fn of_own_keys(labels: impl IntoIterator<Item = u8>) -> Self {
+        let labels: std::collections::BTreeSet<i64> = labels
+            .into_iter()
+            .map(i64::from)
+            .filter(|&label| label != 0)
+            .collect();
+        Self {
+            labels: labels.into_iter().collect(),
+            own_keys: true,
+        }
+    }
+
     /// The labels, ascending.
     pub fn labels(&self) -> &[i64] {
         &self.labels
     }
 
-    /// How many labels (the challenge's "classes") there are; never 0.
+    /// How many labels (the challenge's "classes") there are; 0 only for [`Self::of_own_keys`].
     pub fn count(&self) -> usize {
         self.labels.len()
     }

@@ -69,6 +69,100 @@ pub fn read_ground_truth_bytes(
         .map_err(|flaw| NpzError::new(path, flaw))
 }
 
+/// Reads the ground truth `key` of the file at `path` with its values cast to uint8, as numpy's
+/// `astype` casts integers: they wrap. There may be no label at all.
+///
+/// # Errors
+/// As [`read_ground_truth`], but for the number of labels.
+pub fn read_byte_ground_truth(path: &Path, key: &str) -> Result<GroundTruth, NpzError> {
+    open_own(path)
+        .and_then(Archive::open)
+        .and_then(|archive| decode_bytes(&archive, key))
+        .map_err(|flaw| NpzError::new(path, flaw))
+}
+
+fn decode_bytes(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
+    let mut reader = archive.reader(archive.require(key, PURPOSE)?)?;
+    let header = ArrayHeader::read(&mut reader)?;
+    let shape = header.three_axes(key)?;
+    let (dtype, count) = header.numeric(&reader, WANTED)?;
+    let mut bytes = zeros(key, count)?;
+    if dtype == Dtype::U8 || dtype.kind == Kind::Bool {
+        reader.fill(&mut bytes)?;
+        if dtype.kind == Kind::Bool {
+            bytes
+                .iter_mut()
+                .for_each(|byte| *byte = u8::from(*byte != 0));
+        }
+    } else {
+        let place = Place {
+            key,
+            shape,
+            fortran: header.fortran,
+        };
+        with_element!(
+            dtype.kind,
+            read_wrapped(&mut reader, dtype.big_endian, place, &mut bytes)
+        )?;
+    }
+    reader.finish()?;
+    let mut seen = [false; 256];
+    bytes
+        .iter()
+        .for_each(|&byte| seen[usize::from(byte)] = true);
+    let labels = (1..=255u8).filter(|&label| seen[usize::from(label)]);
+    let keys = LabelKeys::of_own_keys(labels);
+    let voxels = in_c_order(bytes, shape, header.fortran)
+        .ok_or_else(|| Flaw::unreadable(key, "it does not fill its shape"))?;
+    Ok(GroundTruth { voxels, keys })
+}
+
+/// Where a value stands, for messages.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    key: &'a str,
+    shape: [usize; 3],
+    fortran: bool,
+}
+
+impl Place<'_> {
+    fn no_label<T: Element>(self, index: usize, value: T) -> Flaw {
+        Flaw::Value {
+            key: self.key.to_owned(),
+            value: value.show(),
+            at: voxel(index, self.shape, self.fortran).to_vec(),
+            wanted: "labels must be whole numbers that fit 64 bits",
+        }
+    }
+}
+
+fn read_wrapped<T: Element>(
+    reader: &mut MemberReader,
+    big_endian: bool,
+    place: Place<'_>,
+    bytes: &mut [u8],
+) -> Result<(), Flaw> {
+    let count = bytes.len();
+    read_elements::<T>(reader, count, big_endian, |before, values| {
+        for (at, &value) in values.iter().enumerate() {
+            let label = value.integer();
+            let label = label.ok_or_else(|| place.no_label(before + at, value))?;
+            bytes[before + at] = label as u8;
+        }
+        Ok(())
+    })
+}
+
+fn zeros(key: &str, count: usize) -> Result<Vec<u8>, Flaw> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(count).map_err(|_| Flaw::Memory {
+        key: key.to_owned(),
+        bytes: count as u64,
+    })?;
+    bytes.resize(count, 0);
+    Ok(bytes)
+}
+
 fn decode(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
     let mut reader = archive.reader(archive.require(key, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;
@@ -105,9 +199,7 @@ fn read_labels<T: Element>(
 /// Labels numbered as they turn up, so that one pass and one byte per voxel are enough; the keys
 /// follow when all labels are known.
 struct Numbering<'a> {
-    key: &'a str,
-    shape: [usize; 3],
-    fortran: bool,
+    place: Place<'a>,
     numbers: Vec<u8>,
     /// `labels[n]` has number `n`; number 0 is the background.
     labels: Vec<i64>,
@@ -117,17 +209,14 @@ struct Numbering<'a> {
 
 impl<'a> Numbering<'a> {
     fn new(key: &'a str, shape: [usize; 3], fortran: bool, count: usize) -> Result<Self, Flaw> {
-        let mut numbers = Vec::new();
-        numbers.try_reserve_exact(count).map_err(|_| Flaw::Memory {
-            key: key.to_owned(),
-            bytes: count as u64,
-        })?;
-        numbers.resize(count, 0);
+        let numbers = zeros(key, count)?;
         let known = HashMap::from([(0, 0)]);
         Ok(Self {
-            key,
-            shape,
-            fortran,
+            place: Place {
+                key,
+                shape,
+                fortran,
+            },
             numbers,
             labels: vec![0],
             known,
@@ -149,12 +238,7 @@ impl<'a> Numbering<'a> {
 
     fn take<T: Element>(&mut self, index: usize, value: T) -> Result<(), Flaw> {
         let Some(label) = value.integer() else {
-            return Err(Flaw::Value {
-                key: self.key.to_owned(),
-                value: value.show(),
-                at: voxel(index, self.shape, self.fortran).to_vec(),
-                wanted: "labels must be whole numbers that fit 64 bits",
-            });
+            return Err(self.place.no_label(index, value));
         };
         if label != self.last.0 {
             self.last = (label, self.number(label)?);
@@ -168,7 +252,7 @@ impl<'a> Numbering<'a> {
             return Ok(number);
         }
         let number = u8::try_from(self.labels.len()).map_err(|_| Flaw::TooManyLabels {
-            key: self.key.to_owned(),
+            key: self.place.key.to_owned(),
             most: LabelKeys::MOST,
         })?;
         self.labels.push(label);
@@ -191,7 +275,7 @@ impl<'a> Numbering<'a> {
             .collect();
         labels.sort_unstable();
         let keys = LabelKeys::new(labels).ok_or_else(|| Flaw::NoLabel {
-            key: self.key.to_owned(),
+            key: self.place.key.to_owned(),
         })?;
         let mut key_of = [0; 256];
         for (number, &label) in self.labels.iter().enumerate() {
@@ -207,5 +291,54 @@ impl<'a> Numbering<'a> {
                 .for_each(|number| *number = key_of[usize::from(*number)]);
         }
         Ok((self.numbers, keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr3;
+
+    use super::*;
+    use crate::npz::{NpzWriter, Writable};
+
+    fn written<T: Writable>(
+        voxels: ndarray::ArrayView3<'_, T>,
+    ) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.npz");
+        let mut writer = NpzWriter::new(std::fs::File::create(&path).unwrap());
+        writer.array("gts", voxels).unwrap();
+        writer.finish().unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn values_cast_to_bytes_wrap() {
+        let (_folder, path) = written(arr3(&[[[0i32, 257, 256, -1, 300]]]).view());
+        let truth = read_byte_ground_truth(&path, "gts").unwrap();
+        assert_eq!(truth.voxels, arr3(&[[[0, 1, 0, 255, 44]]]));
+        assert_eq!(truth.keys.labels(), [1, 44, 255]);
+        assert!(truth.keys.are_labels());
+    }
+
+    #[test]
+    fn a_ground_truth_of_bytes_may_be_empty_or_have_more_labels_than_a_byte() {
+        let (_folder, path) = written(arr3(&[[[0u8, 0]]]).view());
+        let truth = read_byte_ground_truth(&path, "gts").unwrap();
+        assert_eq!(truth.keys.count(), 0);
+        let many = ndarray::Array3::from_shape_fn((1, 1, 600), |(_, _, x)| x as i32);
+        let (_folder, path) = written(many.view());
+        let truth = read_byte_ground_truth(&path, "gts").unwrap();
+        assert_eq!(truth.keys.count(), 255);
+        assert!(read_ground_truth(&path, "gts").is_err());
+    }
+
+    #[test]
+    fn values_that_are_not_whole_are_named() {
+        let (_folder, path) = written(arr3(&[[[0f32, 0.5]]]).view());
+        let error = read_byte_ground_truth(&path, "gts")
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("0.5") && error.contains("gts"), "{error}");
     }
 }

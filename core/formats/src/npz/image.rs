@@ -1,5 +1,6 @@
 //! Image files: what a case's model inputs are made of.
 
+use std::collections::BTreeMap;
 use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -28,6 +29,8 @@ pub struct Image {
     dtype: super::Dtype,
     spacing: Spacing,
     boxes: Boxes,
+    /// Other members that were decoded.
+    objects: BTreeMap<String, ObjectArray>,
     has_ground_truth: bool,
 }
 
@@ -79,6 +82,7 @@ impl Image {
             dtype,
             spacing: read_spacing(archive)?,
             boxes: read_boxes(archive)?,
+            objects: BTreeMap::new(),
             has_ground_truth: archive.find("gts")?.is_some(),
         })
     }
@@ -125,13 +129,45 @@ impl Image {
         }
     }
 
+    /// Decodes the members with these keys, pickled arrays of Python objects, where the file has
+    /// them; [`Self::copy_members`] pickles them anew, so that any numpy reads them.
+    ///
+    /// # Errors
+    /// If one of them is no such array or holds more than plain values, or the file is not
+    /// readable any more.
+    pub fn decode_objects(&mut self, keys: &[&str]) -> Result<(), NpzError> {
+        let decode = |key: &str| -> Result<Option<ObjectArray>, Flaw> {
+            let archive = open_own(&self.path).and_then(Archive::open)?;
+            let Some(member) = archive.find(key)? else {
+                return Ok(None);
+            };
+            match ArrayHeader::read(&mut archive.reader(member)?)?.elements {
+                Elements::Objects => read_objects(&archive, member).map(Some),
+                _ => Err(Flaw::header(key, "it must be an array of Python objects")),
+            }
+        };
+        for &key in keys {
+            let decoded = decode(key).map_err(|flaw| NpzError::new(&self.path, flaw))?;
+            if let Some(array) = decoded {
+                self.objects.insert(key.to_owned(), array);
+            }
+        }
+        Ok(())
+    }
+
+    /// The members that [`Self::decode_objects`] decoded, by key.
+    pub fn objects(&self) -> &BTreeMap<String, ObjectArray> {
+        &self.objects
+    }
+
     /// Whether the file holds its own ground truth, `gts`.
     pub fn has_ground_truth(&self) -> bool {
         self.has_ground_truth
     }
 
     /// Copies the file's members into `writer`, compressed as they are, those with a key that
-    /// `wanted` accepts; Python boxes are pickled anew, so that any numpy reads them.
+    /// `wanted` accepts; boxes and other members that were decoded are pickled anew, so that any
+    /// numpy reads them.
     pub fn copy_members<W: Write + Seek>(
         &self,
         writer: &mut NpzWriter<W>,
@@ -149,11 +185,13 @@ impl Image {
             if !wanted(key) || member.is_dir() {
                 continue;
             }
-            match &self.boxes {
-                Boxes::Objects(boxes) if key == "boxes" => {
-                    writer.objects("boxes", boxes).map_err(CopyError::Target)?;
-                }
-                _ => writer.copy(member).map_err(CopyError::Target)?,
+            let decoded = match &self.boxes {
+                Boxes::Objects(boxes) if key == "boxes" => Some(boxes),
+                _ => self.objects.get(key),
+            };
+            match decoded {
+                Some(array) => writer.objects(key, array).map_err(CopyError::Target)?,
+                None => writer.copy(member).map_err(CopyError::Target)?,
             }
         }
         Ok(())

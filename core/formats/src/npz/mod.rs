@@ -28,7 +28,9 @@ pub use dtype::{Dtype, Kind};
 pub use error::{Flaw, NpzError, PredictionError};
 pub use file::{NpzFile, write_image, write_volume};
 pub use folder::Folder;
-pub use ground_truth::{GroundTruth, read_ground_truth, read_ground_truth_bytes};
+pub use ground_truth::{
+    GroundTruth, read_byte_ground_truth, read_ground_truth, read_ground_truth_bytes,
+};
 pub use image::CopyError;
 pub use image::Image;
 pub use members::NpzMembers;
