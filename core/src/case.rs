@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use segarena_dialogue::{CaseProblem, CaseTruth, Dialogue, Track};
+use segarena_dialogue::{CaseProblem, CaseTruth, Dialogue, Track, TruthReading, Value};
 
-use crate::npz::{self, Image, NpzError};
+use crate::npz::{self, Image, NpzError, pickle};
 use crate::volume::{LabelKeys, LabelVolume};
 
 /// Why a data set or a case of it cannot be evaluated.
@@ -256,12 +256,29 @@ impl Case {
     /// # Errors
     /// When a file is broken, lacks a member, the ground truth has no label, or shapes differ.
     pub fn load(files: &CaseFiles) -> Result<Self, CaseError> {
+        Self::read(files, TruthReading::Labels, &[])
+    }
+
+    /// Reads a case as the track needs it; [`Self::check`] says whether that is all it needs.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and when a member that the track reads is damaged.
+    pub fn load_for(files: &CaseFiles, track: &dyn Track) -> Result<Self, CaseError> {
+        Self::read(files, track.truth(), track.objects())
+    }
+
+    fn read(files: &CaseFiles, reading: TruthReading, objects: &[&str]) -> Result<Self, CaseError> {
         let in_file = |source| CaseError::File {
             case: files.name.clone(),
             source,
         };
-        let image = Image::open(&files.image).map_err(in_file)?;
-        let truth = npz::read_ground_truth(&files.ground_truth, "gts").map_err(in_file)?;
+        let mut image = Image::open(&files.image).map_err(in_file)?;
+        image.decode_objects(objects).map_err(in_file)?;
+        let truth = match reading {
+            TruthReading::Labels => npz::read_ground_truth(&files.ground_truth, "gts"),
+            TruthReading::Bytes => npz::read_byte_ground_truth(&files.ground_truth, "gts"),
+        };
+        let truth = truth.map_err(in_file)?;
         if truth.shape() != image.shape() {
             return Err(CaseError::Shape {
                 case: files.name.clone(),
@@ -309,8 +326,27 @@ impl Case {
             truth: Arc::clone(&self.truth),
             keys: Arc::clone(&self.keys),
             has_boxes: self.image.has_boxes(),
-            objects: BTreeMap::new(),
+            objects: self.objects(),
         }
+    }
+
+    /// The image's decoded members. What holds other values than strings, integers, lists and
+    /// dictionaries of them is none that a track could use, and is told as `None`.
+    fn objects(&self) -> BTreeMap<String, Value> {
+        let decoded = self.image.objects().iter();
+        decoded
+            .map(|(key, array)| {
+                let items = array.items().iter().map(plain);
+                let value = match items.collect::<Option<Vec<_>>>() {
+                    Some(mut items) if array.shape().is_empty() => {
+                        items.pop().unwrap_or(Value::None)
+                    }
+                    Some(items) => Value::List(items),
+                    None => Value::None,
+                };
+                (key.clone(), value)
+            })
+            .collect()
     }
 
     fn problem(&self, source: CaseProblem) -> CaseError {
@@ -320,6 +356,29 @@ impl Case {
             source,
         }
     }
+}
+
+/// A Python value as tracks take it; `None` for what they don't.
+fn plain(value: &pickle::Value) -> Option<Value> {
+    Some(match value {
+        pickle::Value::None => Value::None,
+        pickle::Value::Bool(truth) => Value::Int(i64::from(*truth)),
+        pickle::Value::Int(number) => Value::Int(*number),
+        pickle::Value::Str(text) => Value::Text(text.clone()),
+        pickle::Value::List(items) | pickle::Value::Tuple(items) => {
+            Value::List(items.iter().map(plain).collect::<Option<_>>()?)
+        }
+        pickle::Value::Dict(entries) => {
+            let entry = |(key, value): &(pickle::Value, pickle::Value)| match key {
+                pickle::Value::Str(key) => Some((key.clone(), plain(value)?)),
+                _ => None,
+            };
+            Value::Dict(entries.iter().map(entry).collect::<Option<_>>()?)
+        }
+        pickle::Value::Float(_) | pickle::Value::Bytes(_) | pickle::Value::Array(_) => {
+            return None;
+        }
+    })
 }
 
 /// A case's name without `.npz`.

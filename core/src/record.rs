@@ -1,6 +1,9 @@
 //! What is known of an evaluated case: the content of `CASE.json` and of a row of the CSV.
 
 use segarena_dialogue::{CaseResult, InteractionResult, PromptKind, Scores};
+use std::collections::BTreeMap;
+
+use segarena_kernels::InstanceScores;
 use serde::{Deserialize, Serialize};
 
 use crate::backend::{Ending, Phase};
@@ -127,6 +130,9 @@ impl Outcome {
     }
 }
 
+/// The measures that tracks have, in the order of their tables.
+const MEASURES: [&str; 4] = ["DSC", "NSD", "F1", "DSC_TP"];
+
 /// One interaction of a case.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InteractionRecord {
@@ -147,6 +153,13 @@ pub struct InteractionRecord {
     pub nsd: f64,
     /// The scores of each label.
     pub labels: Vec<LabelScore>,
+    /// The track's measures by name, where it has others than DSC and NSD of every case; null
+    /// where the case does not define one. `dsc` and `nsd` are 0 then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scores: BTreeMap<String, Option<f64>>,
+    /// What was counted of instances, where the track scores instances.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instances: Option<InstanceScores>,
     /// Parts of the running time, and work around it, where the backend tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
@@ -188,14 +201,30 @@ impl InteractionRecord {
     pub(crate) fn set_scores(&mut self, scores: Scores) {
         self.dsc = scores.get("DSC").unwrap_or(0.0);
         self.nsd = scores.get("NSD").unwrap_or(0.0);
+        self.scores = match scores.measures.len() > 2 {
+            true => scores
+                .measures
+                .iter()
+                .map(|&(name, value)| (name.to_owned(), value))
+                .collect(),
+            false => BTreeMap::new(),
+        };
         self.labels = scores.labels;
+        self.instances = scores.instances;
     }
 
     /// The scores as the track gave them.
     pub fn scores(&self) -> Scores {
+        let known = MEASURES
+            .iter()
+            .filter_map(|&name| Some((name, *self.scores.get(name)?)));
         Scores {
-            measures: vec![("DSC", Some(self.dsc)), ("NSD", Some(self.nsd))],
+            measures: match self.scores.is_empty() {
+                true => vec![("DSC", Some(self.dsc)), ("NSD", Some(self.nsd))],
+                false => known.collect(),
+            },
             labels: self.labels.clone(),
+            instances: self.instances.clone(),
         }
     }
 }
@@ -212,6 +241,8 @@ impl Default for InteractionRecord {
             dsc: 0.0,
             nsd: 0.0,
             labels: Vec::new(),
+            scores: BTreeMap::new(),
+            instances: None,
             phases: Vec::new(),
             peak_memory: None,
             log_tail: String::new(),
@@ -269,6 +300,19 @@ impl CaseRecord {
 
     /// Adds up the running times, holds them against the limit, and sets all scores to 0 where
     /// the protocol says so.
+    ///
+    /// Without a limit (`None`), `seconds_allowed` is 0.
+    pub fn apply_limit(&mut self, allowed: Option<f64>, policy: OverTime) {
+        match allowed {
+            Some(allowed) => self.apply_time_limit(allowed, policy),
+            None => {
+                self.apply_time_limit(f64::INFINITY, policy);
+                self.seconds_allowed = 0.0;
+            }
+        }
+    }
+
+    /// [`Self::apply_limit`] where there is one.
     pub fn apply_time_limit(&mut self, allowed: f64, policy: OverTime) {
         self.total_seconds = self.interactions.iter().map(|i| i.seconds).sum();
         self.seconds_allowed = allowed;

@@ -208,8 +208,8 @@ impl<'a> Session<'a> {
             predictions_sha256: Some(predictions),
             fingerprint: None,
         };
-        let allowed = setting.protocol.time_limit(case.keys.count());
-        record.apply_time_limit(allowed, setting.protocol.over_time);
+        let allowed = setting.track.seconds_allowed(case.keys.count());
+        record.apply_limit(allowed, setting.protocol.over_time);
         Ok(record)
     }
 

@@ -22,4 +22,5 @@ mod scenario;
 mod shards;
 mod single_files;
 mod telling;
+mod text_track;
 mod validate;

@@ -69,6 +69,14 @@ impl Prompt {
         }
     }
 
+    /// The image with its text prompts.
+    pub fn text(index: usize) -> Self {
+        Self {
+            kind: PromptKind::TEXT,
+            ..Self::boxes(index)
+        }
+    }
+
     /// All clicks so far and the previous prediction, cast to uint8 (z, y, x).
     pub fn clicks(index: usize, history: &ClickHistory, previous: Arc<Array3<u8>>) -> Self {
         let [clicks, order] = history.members();

@@ -38,6 +38,9 @@ pub trait Track: Send + Sync {
         TruthReading::Labels
     }
 
+    /// The seconds of running time that a case with so many labels may take; `None`: any.
+    fn seconds_allowed(&self, classes: usize) -> Option<f64>;
+
     /// Checks that a case has what the track needs, before anything runs.
     ///
     /// # Errors

@@ -208,7 +208,7 @@ fn check(
     // As they are before they are read: what changes meanwhile is read again the next time.
     let image = KnownFile::at(&files.image).map_err(unreadable)?;
     let ground_truth = KnownFile::at(&files.ground_truth).map_err(unreadable)?;
-    let case = Case::load(files)?;
+    let case = Case::load_for(files, track)?;
     case.check(track)?;
     Ok(CheckedCase {
         name: files.name.clone(),

@@ -172,7 +172,8 @@ impl Shared {
             submission: run.name().to_owned(),
             case: files.name.clone(),
         });
-        let case = tokio::task::block_in_place(|| Case::load(files))?;
+        let case =
+            tokio::task::block_in_place(|| Case::load_for(files, &*self.run.evaluation.track))?;
         let work = self.work_folder(files)?;
         let setting = SessionSetting {
             run_id: &run.run_id,

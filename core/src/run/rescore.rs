@@ -1,5 +1,7 @@
 //! A finished case's scores, computed again from what was saved.
 
+use segarena_dialogue::{Answer, PromptKind};
+
 use super::journal::finished_case;
 use super::output::OutputFolder;
 use super::past::{PastRun, PastSubmission};
@@ -29,7 +31,11 @@ pub fn rescore_case(
     record: &CaseRecord,
     files: &CaseFiles,
 ) -> Result<Rescored, String> {
-    let case = Case::load(files).map_err(|error| error.to_string())?;
+    let track = run
+        .record
+        .track()
+        .ok_or_else(|| format!("this version does not know the track {}", run.record.track))?;
+    let case = Case::load_for(files, &*track).map_err(|error| error.to_string())?;
     let path = submission.files.predictions(files.stem());
     let saved = read_saved_segs(&path).map_err(|error| error.to_string())?;
     let mut findings = changed_files(run, record, files, &path);
@@ -51,15 +57,23 @@ pub fn rescore_case(
     for (interaction, prediction) in ran.zip(saved) {
         let prediction = prediction.map_err(|error| error.to_string())?;
         let prediction = Prediction::from_cast(prediction, &case.keys);
+        if interaction.prompt == PromptKind::TEXT {
+            let wrote_nothing = matches!(interaction.outcome, Outcome::NoOutput { .. })
+                || interaction.outcome.is_failure() && prediction.cast.iter().all(|&v| v == 0);
+            let answer = match wrote_nothing {
+                true => Answer::Failure(None),
+                false => Answer::Prediction(prediction),
+            };
+            let mut dialogue = case.dialogue(&*track).map_err(|error| error.to_string())?;
+            interaction.set_scores(dialogue.answer(answer));
+            continue;
+        }
         let comparison = Comparison::new(&case.truth, prediction.scored.view());
         let tolerance = run.record.protocol.nsd_tolerance_mm;
         interaction.set_scores(score(&comparison, &case.keys, tolerance).into());
     }
     let protocol = &run.record.protocol;
-    again.apply_time_limit(
-        protocol.time_limit(case.keys.labels().len()),
-        protocol.over_time,
-    );
+    again.apply_limit(track.seconds_allowed(case.keys.count()), protocol.over_time);
     findings.extend(other_times(record, &again));
     for (was, is) in record.interactions.iter().zip(&again.interactions) {
         findings.extend(difference(was, is));
@@ -124,6 +138,26 @@ fn changed_files(
     findings
 }
 
+/// A measure of the track that is not what it was.
+fn other_measure(was: &InteractionRecord, is: &InteractionRecord) -> Option<String> {
+    let show = |value: Option<f64>| value.map_or("none".to_owned(), |v| format!("{v:.6}"));
+    is.scores.iter().find_map(|(name, &now)| {
+        let before = was.scores.get(name).copied().flatten();
+        let same = match (before, now) {
+            (Some(a), Some(b)) => (a - b).abs() <= 1e-9,
+            (before, now) => before.is_none() && now.is_none(),
+        };
+        (!same).then(|| {
+            format!(
+                "interaction {}: the record has {name} {}, the saved prediction gives {}",
+                was.index,
+                show(before),
+                show(now)
+            )
+        })
+    })
+}
+
 fn difference(was: &InteractionRecord, is: &InteractionRecord) -> Option<String> {
     let near = |a: f64, b: f64| (a - b).abs() <= 1e-9;
     let same_labels = was.labels.len() == is.labels.len()
@@ -132,6 +166,9 @@ fn difference(was: &InteractionRecord, is: &InteractionRecord) -> Option<String>
             .iter()
             .zip(&is.labels)
             .all(|(a, b)| near(a.dsc, b.dsc) && near(a.nsd, b.nsd));
+    if let Some(finding) = other_measure(was, is) {
+        return Some(finding);
+    }
     if near(was.dsc, is.dsc) && near(was.nsd, is.nsd) && same_labels {
         return None;
     }

@@ -65,6 +65,10 @@ impl Track for InteractiveTrack {
         Some(self.options.policy.id())
     }
 
+    fn seconds_allowed(&self, classes: usize) -> Option<f64> {
+        Some(self.protocol().time_limit(classes))
+    }
+
     fn prompts(&self) -> Vec<PromptKind> {
         let mut kinds = vec![PromptKind::BOX];
         kinds.resize(BOX_INDEX + self.protocol().clicks, PromptKind::CLICKS);
@@ -264,6 +268,7 @@ impl From<LabelScores> for Scores {
         Self {
             measures: vec![("DSC", Some(scores.dsc)), ("NSD", Some(scores.nsd))],
             labels,
+            instances: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The tracks that ship with segarena.
 
 mod interactive;
+mod text;
 
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use crate::protocol::Protocol;
 use crate::track::Track;
 
 pub use interactive::InteractiveTrack;
+pub use text::TextTrack;
 
 /// What a track is made from: the options of a configuration.
 #[derive(Clone)]
@@ -23,9 +25,14 @@ pub struct TrackOptions {
 pub type MakeTrack = fn(&TrackOptions) -> Arc<dyn Track>;
 
 /// The tracks by name, the default first. A further one is a file beside this and a line here.
-pub const BUILT_IN: &[(&str, MakeTrack)] = &[(InteractiveTrack::NAME, |options| {
-    Arc::new(InteractiveTrack::new(options.clone()))
-})];
+pub const BUILT_IN: &[(&str, MakeTrack)] = &[
+    (InteractiveTrack::NAME, |options| {
+        Arc::new(InteractiveTrack::new(options.clone()))
+    }),
+    (TextTrack::NAME, |options| {
+        Arc::new(TextTrack::new(options.clone()))
+    }),
+];
 
 /// The built-in track of this name; `None` if there is none.
 pub fn built_in(name: &str, options: &TrackOptions) -> Option<Arc<dyn Track>> {
