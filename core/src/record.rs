@@ -360,6 +360,11 @@ impl CaseRecord {
         area_under_curve(&self.click_scores(|interaction| interaction.nsd))
     }
 
+    /// A measure of the last interaction; `None` where the case does not define it.
+    pub fn final_measure(&self, name: &str) -> Option<f64> {
+        self.interactions.last()?.scores().get(name)
+    }
+
     /// DSC of the last interaction.
     pub fn dsc_final(&self) -> f64 {
         self.interactions

@@ -175,8 +175,39 @@ fn interaction(submission: &str, case: &str, record: &InteractionRecord) -> Stri
         format!("  {}", clicks.join(" "))
     };
     format!(
-        "{submission}: {case}, interaction {}: DSC {:.4} NSD {:.4} in {:.2} s{clicks}",
-        record.index, record.dsc, record.nsd, record.seconds
+        "{submission}: {case}, interaction {}: {} in {:.2} s{clicks}{}",
+        record.index,
+        measures(record),
+        record.seconds,
+        matched(record)
+    )
+}
+
+/// The measures that the case defines, by name.
+fn measures(record: &InteractionRecord) -> String {
+    let scores = record.scores();
+    let defined = scores.measures.iter().filter_map(|&(name, value)| {
+        let value = value?;
+        Some(format!("{name} {value:.4}"))
+    });
+    defined.collect::<Vec<_>>().join(" ")
+}
+
+/// How many instances were matched, missed and false, and which were matched with which.
+fn matched(record: &InteractionRecord) -> String {
+    let Some(counted) = &record.instances else {
+        return String::new();
+    };
+    let pairs = counted.pairs.iter().map(|pair| {
+        let (truth, prediction, iou) = (pair.truth, pair.prediction, pair.iou);
+        format!(" {truth}={prediction}({iou:.2})")
+    });
+    format!(
+        "  TP {} FP {} FN {}{}",
+        counted.true_positives,
+        counted.false_positives,
+        counted.false_negatives,
+        pairs.collect::<String>()
     )
 }
 
@@ -194,10 +225,9 @@ fn case(submission: &str, record: &CaseRecord) -> String {
         String::new()
     };
     format!(
-        "{submission}: {} done: DSC {:.4} NSD {:.4} after {}, {:.1} s{over}",
+        "{submission}: {} done: {} after {}, {:.1} s{over}",
         record.case,
-        record.dsc_final(),
-        record.nsd_final(),
+        record.interactions.last().map(measures).unwrap_or_default(),
         count(record.interactions.len(), "interaction"),
         record.total_seconds,
     )

@@ -95,6 +95,34 @@ fn an_image_without_text_prompts_is_named_before_anything_runs() {
         .stand_in("s")
         .arguments(&["--track", "cvpr25-text"])
         .evaluate()
-        .ends_with(2)
+        .ends_with(1)
         .says(&["text_prompts", "micro_tiny_objects"]);
+}
+
+#[test]
+fn an_unusable_prediction_costs_its_case_the_scores_of_its_kind_and_no_other_case() {
+    let scenario = Scenario::new()
+        .every_case_of(&fixtures().join("text-parity"))
+        .script(
+            "s",
+            "for case in \"$INPUTS\"/*.npz; do echo no archive > \"$OUTPUTS/${case##*/}\"; done",
+        )
+        .arguments(&["--track", "cvpr25-text"]);
+    scenario.evaluate().ends_with(3);
+    let rows = scenario.table_rows("s");
+    assert_eq!(rows.len(), 8);
+    let golden = golden_of(&fixtures().join("text-parity"));
+    for row in rows {
+        let case = row["CaseName"].as_str();
+        let is_instances = golden[case]["instance_label"] == 1;
+        let expected = if is_instances {
+            ["", "", "0.0", "0.0"]
+        } else {
+            ["0.0", "0.0", "", ""]
+        };
+        let found = ["DSC", "NSD", "F1", "DSC_TP"].map(|name| row[name].as_str());
+        assert_eq!(found, expected, "{case}");
+        let record = scenario.record("s", case.strip_suffix(".npz").unwrap());
+        assert_eq!(record["interactions"][0]["outcome"], "bad_output", "{case}");
+    }
 }
