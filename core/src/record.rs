@@ -121,6 +121,10 @@ impl Outcome {
                 signal: Some(signal),
                 ..
             } => format!("ended by signal {signal}"),
+            // Whoever did it, the kernel does it for want of memory.
+            Self::Exit { exit_code: 137, .. } => {
+                "exit status 137 (killed, perhaps out of memory)".to_owned()
+            }
             Self::Exit { exit_code, .. } => format!("exit status {exit_code}"),
             Self::TimedOut => "killed at the time limit of an interaction".to_owned(),
             Self::OutOfMemory { .. } => "out of memory".to_owned(),

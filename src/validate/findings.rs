@@ -28,6 +28,7 @@ pub(crate) fn findings(submission: &str, source: &SubmissionSource, tried: &Trie
     }
     for case in &tried.cases {
         checks.extend(interactions(case));
+        checks.extend(clicks_that_harm(case));
     }
     checks.extend(prediction(tried));
     checks.extend(time(tried));
@@ -112,6 +113,32 @@ fn interactions(case: &TriedCase) -> Vec<Check> {
     (first..=CLICKS + 1).map(check).collect()
 }
 
+/// A warning where the score was higher before a click than after it.
+fn clicks_that_harm(case: &TriedCase) -> Option<Check> {
+    const NOTICEABLE: f64 = 0.01;
+    let fall = case.interactions.windows(2).find(|pair| {
+        let [before, after] = pair else { return false };
+        let both_ran = [before, after]
+            .iter()
+            .all(|i| i.outcome != Outcome::Skipped && !i.outcome.is_failure());
+        both_ran && after.dsc + NOTICEABLE < before.dsc
+    })?;
+    let name = match case.has_boxes {
+        true => "clicks",
+        false => "clicks, no box",
+    };
+    let (before, after) = (&fall[0], &fall[1]);
+    let seen = format!(
+        "click {} made the DSC fall from {:.2} to {:.2}",
+        after.index - 1,
+        before.dsc,
+        after.dsc
+    );
+    Some(Check::warning(name, seen).advise(
+        "a click marks the middle of the largest error that is left: begin from `prev_pred`, and          check the axes of the clicks, which are (z, y, x)",
+    ))
+}
+
 fn interaction(label: &str, case: &TriedCase, record: &InteractionRecord) -> Check {
     let seconds = record.seconds;
     if !record.outcome.is_failure() {
@@ -175,5 +202,42 @@ fn advice(case: &TriedCase, record: &InteractionRecord) -> String {
             ..
         } => "a program that it starts is not there or can't be executed".to_owned(),
         _ => given.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::validate::Verdict;
+
+    fn case(scores: &[f64]) -> TriedCase {
+        let interaction = |(at, dsc): (usize, &f64)| InteractionRecord {
+            index: at + 1,
+            dsc: *dsc,
+            outcome: Outcome::Ok { exit_code: 0 },
+            ..InteractionRecord::skipped(&[1])
+        };
+        TriedCase {
+            has_boxes: true,
+            interactions: scores.iter().enumerate().map(interaction).collect(),
+            ..TriedCase::default()
+        }
+    }
+
+    #[test]
+    fn a_click_that_makes_the_score_fall_is_warned_about() {
+        let check = clicks_that_harm(&case(&[0.5, 0.8, 0.7])).unwrap();
+        assert_eq!(check.verdict, Verdict::Warning);
+        assert!(
+            check.seen.contains("click 2") && check.seen.contains("0.80 to 0.70"),
+            "{}",
+            check.seen
+        );
+        for fine in [&[0.5, 0.6][..], &[0.5, 0.495], &[1.0], &[]] {
+            assert!(clicks_that_harm(&case(fine)).is_none(), "{fine:?}");
+        }
+        let mut failed = case(&[0.5, 0.0]);
+        failed.interactions[1].outcome = Outcome::TimedOut;
+        assert!(clicks_that_harm(&failed).is_none());
     }
 }
