@@ -3,8 +3,8 @@
 //! Four storeys, each using only what is below it:
 //!
 //! 1. [`volume`]: pure kernels on array views, a crate of its own. No files, no protocol.
-//! 2. [`npz`]: file formats, a crate of its own. Untrusted archives in, model inputs and results
-//!    out.
+//! 2. [`npz`], [`nifti`]: file formats, a crate of its own. Untrusted files in, model inputs and
+//!    results out.
 //! 3. [`dialogue`], the conversation as a state machine, and [`backend`], the contract with what
 //!    runs submissions: two more crates.
 //! 4. [`session`] and [`run`]: one case's interactions; many cases and submissions.
@@ -26,6 +26,6 @@ pub mod work;
 pub use segarena_contract as backend;
 pub use segarena_dialogue as dialogue;
 pub use segarena_dialogue::{clicks, protocol};
-pub use segarena_formats::npz;
+pub use segarena_formats::{nifti, npz};
 pub use segarena_kernels as volume;
 pub use segarena_kernels::score;

@@ -1,10 +1,11 @@
-//! The files of an evaluation: numpy's archives, the safe part of Python's pickles, and folders
-//! that strangers fill.
+//! The files of an evaluation: numpy's archives, the safe part of Python's pickles, NIfTI images, and
+//! folders that strangers fill.
 //!
 //! Whatever is read may come from anybody: it is checked before it is believed, and nothing in it
 //! is executed.
 #![warn(missing_docs)]
 
+pub mod nifti;
 pub mod npz;
 pub mod removal;
 pub mod temporary;

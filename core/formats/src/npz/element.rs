@@ -204,7 +204,7 @@ pub(crate) fn read_elements<T: Element>(
 /// Calls a generic function with the element type that a [`super::dtype::Kind`] stands for.
 macro_rules! with_element {
     ($kind:expr, $function:ident ( $($argument:expr),* $(,)? )) => {{
-        use $crate::npz::dtype::Kind;
+        use $crate::npz::Kind;
         use $crate::npz::element::Truth;
         match $kind {
             Kind::Bool => $function::<Truth>($($argument),*),

@@ -10,7 +10,7 @@
 
 mod archive;
 mod dtype;
-mod element;
+pub(crate) mod element;
 mod error;
 mod file;
 mod folder;
