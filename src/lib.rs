@@ -25,6 +25,7 @@ mod doctor;
 mod environment;
 mod events;
 mod exit;
+mod import;
 mod init;
 mod listener;
 mod log;
@@ -98,6 +99,8 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Slurm(options) => commands::slurm(&registry, &options),
         Command::Gather(options) => commands::gather(&options),
         Command::Replay(options) => commands::replay(&options),
+        Command::Import(options) => commands::import(&options),
+        Command::Export(options) => commands::export(&options),
         Command::Report(options) => commands::report(&options),
         Command::Compare(options) => commands::compare(&options),
         Command::Rescore(options) => commands::rescore(&options),

@@ -1,6 +1,8 @@
 //! The command line: its words, and the official script's spellings of them.
 
 mod evaluate;
+mod export;
+mod import;
 mod past_runs;
 mod preparations;
 mod single_files;
@@ -16,6 +18,8 @@ pub(crate) use evaluate::{DemoOptions, EvaluateOptions, ProgressOptions, SlurmOp
 pub(crate) use past_runs::{
     CompareOptions, GatherOptions, ReplayOptions, ReportOptions, RescoreOptions,
 };
+pub(crate) use export::ExportOptions;
+pub(crate) use import::{ImportOptions, SpacingOrder, Window};
 pub(crate) use preparations::{
     CompletionsOptions, DoctorOptions, InitOptions, ManOptions, NewOptions, ValidateOptions,
 };
@@ -71,6 +75,10 @@ pub(crate) enum Command {
     Rescore(RescoreOptions),
     /// Make the folders of one interaction of a past run again, and run it by hand
     Replay(ReplayOptions),
+    /// Make a data set of a folder of NIfTI images and one of their labels
+    Import(ImportOptions),
+    /// Write the predictions of a past run as NIfTI files, for viewers
+    Export(ExportOptions),
     /// Score one prediction: DSC and NSD
     Score(ScoreOptions),
     /// Place the next click of each label

@@ -15,6 +15,9 @@ use super::image::read_objects;
 use super::layout::voxel;
 use super::pickle::ObjectArray;
 
+/// As many elements as a small array has.
+const SMALL: usize = 1 << 16;
+
 /// An open `.npz` that is the user's own.
 pub struct NpzMembers {
     path: std::path::PathBuf,
@@ -105,6 +108,29 @@ impl NpzMembers {
                 each(&mut reader, first..end, dtype.big_endian, &mut set)
             )?;
             Ok((values, shape))
+        };
+        read().map_err(|flaw| NpzError::new(&self.path, flaw))
+    }
+
+    /// A small array of any numeric type and shape, as floats in the file's order.
+    ///
+    /// # Errors
+    /// If there is none of this key, it holds something else, or it is not small.
+    pub fn numbers(&self, key: &str) -> Result<Vec<f64>, NpzError> {
+        let read = || -> Result<Vec<f64>, Flaw> {
+            let (mut reader, header) = self.array(key)?;
+            let (dtype, count) = header.numeric(&reader, "numbers")?;
+            if count > SMALL {
+                return Err(Flaw::header(key, "it must be a small array"));
+            }
+            let mut values = Vec::with_capacity(count);
+            let mut take = |_: usize, value: f64| values.push(value);
+            with_element!(
+                dtype.kind,
+                each(&mut reader, 0..count, dtype.big_endian, &mut take)
+            )?;
+            reader.finish()?;
+            Ok(values)
         };
         read().map_err(|flaw| NpzError::new(&self.path, flaw))
     }
