@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ndarray::Array3;
 use segarena_core::clicks::{Click, ClickKind};
 use segarena_core::dialogue::Prompt;
+use segarena_core::nifti::read_nifti_bytes;
 use segarena_core::npz::pickle::{read_array, write_array};
 use segarena_core::npz::{Folder, Image, read_ground_truth_bytes, read_prediction_bytes};
 use segarena_core::prompt::{ClickHistory, write_input};
@@ -104,6 +105,25 @@ pub fn pickle(data: &[u8]) {
         let again = read_array(&written).expect("what was written can be read");
         // By their text: a NaN is not equal to itself.
         assert_eq!(format!("{again:?}"), format!("{array:?}"));
+    }
+}
+
+/// A NIfTI file, compressed or not; if it is one, its voxels are as many as its shape says, and its
+/// labels are whole.
+pub fn nifti(data: &[u8]) {
+    let Ok(volume) = read_nifti_bytes(Path::new("image.nii"), data) else {
+        return;
+    };
+    let geometry = &volume.header().geometry;
+    assert!(geometry.spacing.iter().all(|size| size.is_finite() && *size > 0.0));
+    let mut values = 0;
+    volume.each_value(|_| values += 1);
+    assert_eq!(values, geometry.shape.iter().product::<usize>());
+    if let Ok(truth) = volume.labels() {
+        assert_eq!(truth.shape(), geometry.shape);
+        let keys: Vec<u8> = truth.keys.iter().map(|(_, key)| key).collect();
+        let is_known = |voxel: &u8| *voxel == 0 || keys.contains(voxel);
+        assert!(truth.voxels.iter().all(is_known));
     }
 }
 

@@ -34,3 +34,8 @@ fn the_seeds_of_images_are_harmless() {
 fn the_seeds_of_pickles_are_harmless() {
     run("pickle", formats::pickle);
 }
+
+#[test]
+fn the_seeds_of_nifti_files_are_harmless() {
+    run("nifti", formats::nifti);
+}

@@ -47,8 +47,8 @@ impl Intensity {
         let (low, high) = (least.clamp(lower, upper), greatest.clamp(lower, upper));
         if low == high {
             bail!(
-                "all of the image lies on one side of {lower} to {upper}, or is one value ({}): it \
-                 has {least} to {greatest} (choose another --window, or --percentiles)",
+                "the image is one value when it is cut off at {lower} to {upper} ({}); it has {least} \
+                 to {greatest} (choose another --window, or --percentiles)",
                 self.describe()
             );
         }

@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use ndarray::{Array3, arr1, arr2};
 use segarena_core::nifti::{NiftiVolume, read_nifti};
 use segarena_core::npz::{GroundTruth, NpzFile};
-use segarena_core::prompt::BoundingBox;
+use segarena_core::prompt::{BoundingBox, boxes_member};
 
 use crate::args::{ImportOptions, SpacingOrder, Window};
 pub(crate) use intensity::Intensity;
@@ -214,7 +214,7 @@ impl<'a> Import<'a> {
             file.array("affine", &arr2(&affine.matrix()))?;
         }
         if let Some(boxes) = boxes {
-            file.objects("boxes", &BoundingBox::member(boxes))?;
+            file.objects("boxes", &boxes_member(boxes))?;
         }
         Ok(file.finish()?)
     }

@@ -12,6 +12,7 @@ mod golden;
 mod idle;
 mod init;
 mod parity;
+mod nifti;
 mod past_runs;
 mod replay;
 #[path = "../reproducible/mod.rs"]

@@ -7,6 +7,7 @@ mod faults;
 mod golden;
 mod labels;
 mod new;
+mod nifti;
 mod parity;
 mod python;
 mod report;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use browser::BROWSER;
 use faults::C_COMPILER;
 use golden::PARITY_SET;
+use nifti::NIFTI;
 use python::PYTHON;
 use segarena_harness::{Tests, tests};
 use slurm::SLURM;
@@ -59,6 +61,13 @@ fn main() -> ExitCode {
                 report::one_submission_has_its_own_page,
                 report::a_killed_run_has_a_page_that_says_so,
                 report::fifty_submissions_of_a_hundred_cases_stay_usable,
+            ],
+        )
+        .with(
+            &[&NIFTI],
+            tests![
+                nifti::files_of_every_type_are_imported_and_exported_as_nibabel_and_simpleitk_read_them,
+                nifti::real_images_are_imported_and_exported_as_nibabel_and_simpleitk_read_them,
             ],
         )
         .with(

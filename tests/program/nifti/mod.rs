@@ -1,24 +1,24 @@
 //! Folders of NIfTI files in, NIfTI files out: `segarena import` and `segarena export`.
-#![allow(clippy::unwrap_used)]
 
-mod arena;
-mod nifti_files;
+mod files;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
-use arena::{Ran, segarena, stand_in};
-use nifti_files::{File, SHAPE, balls, write_case};
+use files::{File, SHAPE, balls, write_case};
 use segarena_core::nifti::read_nifti;
 use segarena_core::npz::{Image, NpzMembers, read_ground_truth};
-use segarena_core::prompt::BoundingBox;
+use segarena_core::prompt::{BoundingBox, boxes_member};
 use tempfile::TempDir;
+
+use crate::scenario::{PROGRAM, ProgramOutput, segarena, stand_in};
 
 fn folder() -> TempDir {
     tempfile::tempdir().unwrap()
 }
 
-fn import(folder: &Path, more: &[&str]) -> Ran {
+fn import(folder: &Path, more: &[&str]) -> ProgramOutput {
     let line = ["import", "-i", "imagesTr", "-l", "labelsTr", "-o", "data"];
     segarena(folder, &[&line, more].concat())
 }
@@ -67,7 +67,7 @@ fn an_image_and_its_labels_become_a_case() {
         assert_eq!(found, balls([z, y, x]));
     }
     let boxes = [1, 2].map(|label| BoundingBox::around(truth.voxels.view(), label).unwrap());
-    assert_eq!(checked.boxes(), Some(&BoundingBox::member(&boxes)));
+    assert_eq!(checked.boxes(), Some(&boxes_member(&boxes)));
     let groups = fs::read_to_string(folder.path().join("data/groups.csv")).unwrap();
     assert_eq!(groups, "CaseName,group\nCT_1,CT\n");
 }
@@ -219,7 +219,7 @@ fn what_cannot_be_a_case_is_told_in_words() {
         flat(2000),
         labels(),
         &["--window"],
-        &["one side of -160 to 240"],
+        &["cut off at -160 to 240"],
     );
     let halves = File::floats(SHAPE, |[z, _, _]| z as f32 / 2.0);
     refused(
@@ -315,7 +315,7 @@ fn predictions_are_exported_where_their_images_lie() {
 }
 
 /// Evaluates the stand-in on what was imported.
-fn evaluate(folder: &Path) -> Ran {
+fn evaluate(folder: &Path) -> ProgramOutput {
     let config = format!(
         "[cases]\nimages = \"data/imgs\"\nground_truth = \"data/gts\"\n[output]\ndir = \"out\"\n\
          [backend]\nkind = \"process\"\n\
@@ -325,4 +325,39 @@ fn evaluate(folder: &Path) -> Ran {
     );
     fs::write(folder.join("config.toml"), config).unwrap();
     segarena(folder, &["evaluate", "--config", "config.toml"])
+}
+
+#[test]
+fn the_page_from_nifti_to_a_report_says_what_works() {
+    let folder = folder();
+    for case in ["CT_liver_0001", "MR_0002"] {
+        write_case(folder.path(), case);
+    }
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/from-nifti.md");
+    let page = fs::read_to_string(page).unwrap();
+    let program = Path::new(PROGRAM).parent().unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let mut ran = 0;
+    for block in page.split("```").skip(1).step_by(2) {
+        match block.split_once('\n').unwrap() {
+            ("toml", config) => fs::write(folder.path().join("segarena.toml"), config).unwrap(),
+            ("sh", line) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-ec", line]).current_dir(folder.path());
+                shell.env("PATH", format!("{}:{path}", program.display()));
+                let _ = ProgramOutput::of(shell.output().unwrap()).ends_with(0);
+                ran += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(ran, 4);
+    let report = fs::read_to_string(folder.path().join("results/report.html")).unwrap();
+    assert!(report.contains("CT_liver_0001") && report.contains("MR_0002"));
+    for file in ["CT_liver_0001.nii.gz", "errors/MR_0002.nii.gz"] {
+        let path = folder.path().join("predictions/baseline").join(file);
+        assert_eq!(read_nifti(&path).unwrap().header().geometry.shape, SHAPE);
+    }
+    let groups = fs::read_to_string(folder.path().join("data/groups.csv")).unwrap();
+    assert_eq!(groups, "CaseName,group\nCT_liver_0001,CT\nMR_0002,MR\n");
 }

@@ -1,6 +1,5 @@
 //! NIfTI files made byte by byte, so that what is read is held against the format and not against
 //! the program's own writer.
-#![allow(dead_code, clippy::unwrap_used)] // each test file uses a part of it
 
 use std::fs;
 use std::io::Write;
