@@ -115,7 +115,12 @@ pub fn nifti(data: &[u8]) {
         return;
     };
     let geometry = &volume.header().geometry;
-    assert!(geometry.spacing.iter().all(|size| size.is_finite() && *size > 0.0));
+    assert!(
+        geometry
+            .spacing
+            .iter()
+            .all(|size| size.is_finite() && *size > 0.0)
+    );
     let mut values = 0;
     volume.each_value(|_| values += 1);
     assert_eq!(values, geometry.shape.iter().product::<usize>());

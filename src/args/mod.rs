@@ -15,11 +15,12 @@ use tracing_subscriber::filter::Targets;
 use crate::doctor::probe::Attempt;
 
 pub(crate) use evaluate::{DemoOptions, EvaluateOptions, ProgressOptions, SlurmOptions};
+pub(crate) use evaluate::{DemoOptions, EvaluateOptions, SlurmOptions, TellingOptions};
+pub(crate) use export::ExportOptions;
+pub(crate) use import::{ImportOptions, SpacingOrder, Window};
 pub(crate) use past_runs::{
     CompareOptions, GatherOptions, ReplayOptions, ReportOptions, RescoreOptions,
 };
-pub(crate) use export::ExportOptions;
-pub(crate) use import::{ImportOptions, SpacingOrder, Window};
 pub(crate) use preparations::{
     CompletionsOptions, DoctorOptions, InitOptions, ManOptions, NewOptions, ValidateOptions,
 };

@@ -191,7 +191,7 @@ mod tests {
     /// Two labels that wind through the volume.
     fn winding() -> Array3<u8> {
         Array3::from_shape_fn((9, 20, 30), |(z, y, x)| match (z, y, x) {
-            (2..7, y, x) if y == z + 3 && (x + z) % 7 < 3 && x > z => 1,
+            (2..=6, y, x) if y == z + 3 && (x + z) % 7 < 3 && x > z => 1,
             (0 | 4 | 5 | 8, 15..18, x) if x > 20 => 7,
             _ => 0,
         })

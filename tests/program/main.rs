@@ -11,8 +11,8 @@ mod fuzz_seeds;
 mod golden;
 mod idle;
 mod init;
-mod parity;
 mod nifti;
+mod parity;
 mod past_runs;
 mod replay;
 #[path = "../reproducible/mod.rs"]

@@ -34,7 +34,12 @@ fn images() -> PathBuf {
 fn oracle(what: &str, folder: &Path, more: &[&str]) -> usize {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools/nifti_oracle.py");
     let mut command = Command::new(python());
-    command.arg("-I").arg(script).arg(what).arg(folder).args(more);
+    command
+        .arg("-I")
+        .arg(script)
+        .arg(what)
+        .arg(folder)
+        .args(more);
     let output = ProgramOutput::of(command.output().unwrap()).ends_with(0);
     output.stdout.trim().parse().unwrap_or(0)
 }
@@ -63,7 +68,9 @@ pub fn files_of_every_type_are_imported_and_exported_as_nibabel_and_simpleitk_re
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     oracle("make", folder, &[]);
-    let _ = import(folder, &[]).ends_with(0).prints(&["20 cases imported"]);
+    let _ = import(folder, &[])
+        .ends_with(0)
+        .prints(&["20 cases imported"]);
     assert_eq!(oracle("imported", folder, &["window"]), 20);
     let _ = import(folder, &["--percentiles"]).ends_with(0);
     assert_eq!(oracle("imported", folder, &["percentiles"]), 20);
