@@ -15,7 +15,6 @@ use tracing_subscriber::filter::Targets;
 use crate::doctor::probe::Attempt;
 
 pub(crate) use evaluate::{DemoOptions, EvaluateOptions, ProgressOptions, SlurmOptions};
-pub(crate) use evaluate::{DemoOptions, EvaluateOptions, SlurmOptions, TellingOptions};
 pub(crate) use export::ExportOptions;
 pub(crate) use import::{ImportOptions, SpacingOrder, Window};
 pub(crate) use past_runs::{
