@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use segarena_core::clicks::{Click, ClickKind};
+use segarena_core::dialogue::PromptKind;
 use segarena_core::event::Event;
 use segarena_core::record::{CaseRecord, ClickRecord, InteractionRecord, Outcome};
 use segarena_core::run::SubmissionSummary;
@@ -30,6 +31,10 @@ pub(crate) fn started(submission: &str, finished_before: usize, mean: f64) -> Ev
 pub(crate) fn interaction(index: usize, score: f64, outcome: Outcome) -> InteractionRecord {
     InteractionRecord {
         index,
+        prompt: match index {
+            1 => PromptKind::BOX,
+            _ => PromptKind::CLICKS,
+        },
         outcome,
         dsc: score,
         nsd: score,

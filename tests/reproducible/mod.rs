@@ -32,7 +32,7 @@ pub fn results(scenario: &Scenario) -> BTreeMap<String, Vec<u8>> {
                 continue;
             } else if name.ends_with("run.json") {
                 found.insert(name, without_dates(&bytes));
-            } else if name.ends_with(".json") {
+            } else if name.ends_with(".json") && !name.ends_with("ranking.json") {
                 found.insert(name, without_times(&bytes));
             } else if name.ends_with(".csv") {
                 found.insert(name, without_time_columns(&path));
