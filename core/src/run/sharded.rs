@@ -31,7 +31,7 @@ pub struct ShardTaken {
     /// The output folder.
     pub output: PathBuf,
     /// Who runs it.
-    pub owner: ShardOwner,
+    pub owner: Box<ShardOwner>,
 }
 
 impl Evaluation {
@@ -111,7 +111,7 @@ impl Evaluation {
                     return Err(RunError::ShardTaken(ShardTaken {
                         shard,
                         output: self.output.clone(),
-                        owner: earlier.owner,
+                        owner: Box::new(earlier.owner),
                     }));
                 }
                 (ShardState::Running, Life::Unknown) => observer.notice(&Event::Note {
@@ -226,7 +226,7 @@ pub(super) fn refuse_beside_shards(output: &OutputFolder) -> Result<(), RunError
         Some(record) => Err(RunError::ShardTaken(ShardTaken {
             shard: record.shard,
             output: output.path().to_owned(),
-            owner: record.owner,
+            owner: Box::new(record.owner),
         })),
         None => Ok(()),
     }
