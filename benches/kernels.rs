@@ -18,7 +18,7 @@ use peak_alloc::PeakAlloc;
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy};
 use segarena_core::npz::{Folder, SpareVolume, read_prediction_reusing, write_volume};
 use segarena_core::volume::{
-    Comparison, LabelKeys, LabelVolume, Outside, RunMask, Spacing, SquaredDistances,
+    Comparison, LabelKeys, LabelVolume, Mask, Outside, Spacing, SquaredDistances,
     largest_component, surface_overlap,
 };
 
@@ -74,10 +74,10 @@ impl Stage {
             "largest 26-connected component of the error",
             &["component"],
             || {
-                black_box(largest_component(&comparison.error_runs(1)));
+                black_box(largest_component(&comparison.error_mask(1)));
             },
         );
-        let whole = whole_mask(self.truth.voxels());
+        let whole = Mask::of_key(self.truth.voxels(), 1);
         bench.row("exact distance transform", &["edt", "scipy edt"], || {
             black_box(SquaredDistances::new(&whole, Outside::Background));
         });
@@ -115,13 +115,6 @@ impl Stage {
             write_volume(&other, "prev_pred", prediction).expect("space on the disk");
         });
     }
-}
-
-/// Everything that is not background.
-fn whole_mask(voxels: ArrayView3<'_, u8>) -> RunMask {
-    let spacing = Spacing::new([1.0; 3]).expect("positive");
-    let nothing = LabelVolume::new(Array3::zeros(voxels.dim()), spacing);
-    Comparison::new(&nothing, voxels).error_runs(1)
 }
 
 /// Measures rows and prints them.

@@ -1,9 +1,14 @@
 //! A ground truth beside a prediction: what one pass over both says of every label.
 
-use ndarray::ArrayView3;
+use std::borrow::Cow;
 
-use super::rows::{agreeing_length, equal_length, row_of};
-use super::{LabelVolume, Run, RunMask, VoxelBox};
+use ndarray::ArrayView3;
+use rayon::prelude::*;
+
+use super::bits::{ByteRow, set_stretch};
+use super::pass::{Difference, Meetings, Pass, Piece, grow};
+use super::rows::{RowSet, numbered_row};
+use super::{LabelVolume, Mask, VoxelBox};
 
 /// What a pass over truth and prediction counted for one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -20,79 +25,115 @@ pub struct LabelOverlap {
     pub either: Option<VoxelBox>,
 }
 
+/// What a comparison found, without the volumes it compared: to be kept from one question to the
+/// next, and put beside the same volumes again by [`Comparison::resume`].
+#[derive(Debug, Clone)]
+pub struct Findings {
+    shape: [usize; 3],
+    labels: Vec<LabelOverlap>,
+    /// For each key the rows that have it in either.
+    rows: Vec<RowSet>,
+    /// For each key the rows in which it is in exactly one somewhere.
+    error_rows: Vec<RowSet>,
+    /// So many rows at a time, in C order; absent where there were too many differences.
+    rows_per_piece: usize,
+    differences: Vec<Option<Vec<Difference>>>,
+}
+
 /// A ground truth, a prediction of the same shape, and every label's overlap.
 ///
-/// Beside the counts the pass notes in which rows each label is, and, unless they are very many,
+/// Beside the counts the pass notes in which rows each label is and, where they are not very many,
 /// the stretches in which truth and prediction differ, so that what is asked of one label
 /// afterwards costs what there is of that label and not another look at the volume.
+///
+/// ```
+/// use ndarray::arr3;
+/// use segarena_kernels::{Comparison, LabelVolume, Spacing};
+///
+/// let truth = LabelVolume::new(arr3(&[[[1, 1, 0, 2]]]), Spacing::new([1.0; 3])?);
+/// let prediction = arr3(&[[[1, 0, 0, 2]]]);
+/// let comparison = Comparison::new(&truth, prediction.view());
+/// assert_eq!(comparison.label(1).truth, 2);
+/// assert_eq!(comparison.label(1).both, 1);
+/// assert_eq!(comparison.error_mask(1).nth(0), Some([0, 0, 1]));
+/// assert!(comparison.error_mask(2).is_empty());
+/// # Ok::<(), segarena_kernels::SpacingError>(())
+/// ```
 pub struct Comparison<'a> {
     truth: &'a LabelVolume,
     prediction: ArrayView3<'a, u8>,
-    pass: Pass,
+    findings: Cow<'a, Findings>,
 }
 
-/// A stretch of one row in which truth and prediction hold one key each, and not the same.
-#[derive(Clone, Copy)]
-struct Difference {
-    run: Run,
-    truth: u8,
-    prediction: u8,
-}
-
-/// One difference is noted for so many voxels at most: noise would cost more memory than the
-/// volume otherwise.
-const VOXELS_PER_DIFFERENCE: usize = 16;
-
-/// What the pass finds.
-struct Pass {
-    labels: Vec<LabelOverlap>,
-    /// For each key a bit for each row that has it in either; empty where there is none.
-    rows: Vec<Vec<u64>>,
-    /// In C order; absent if there were too many.
-    differences: Option<Vec<Difference>>,
-    most_differences: usize,
-    row_count: usize,
-}
+/// Rows are passed over in pieces of about so many voxels, each by any thread.
+const VOXELS_PER_PIECE: usize = 1 << 20;
+/// One difference is noted for so many voxels at most: where there are more, looking at the voxels
+/// again is faster.
+const VOXELS_PER_DIFFERENCE: usize = 64;
 
 impl<'a> Comparison<'a> {
-    /// Compares in one pass, whatever the number of labels: row by row, by the stretches in which
-    /// neither truth nor prediction changes, so that a box grows once for each of these.
+    /// Compares in one pass, whatever the number of labels.
     ///
     /// # Panics
     /// If the shapes differ or the prediction is not in C order: whoever read it has seen to both.
     pub fn new(truth: &'a LabelVolume, prediction: ArrayView3<'a, u8>) -> Self {
-        Self::noting(truth, prediction, prediction.len() / VOXELS_PER_DIFFERENCE)
+        let width = truth.shape()[2].max(1);
+        Self::in_pieces(truth, prediction, (VOXELS_PER_PIECE / width).max(1), None)
     }
 
-    /// Notes so many differences at most.
-    fn noting(
+    /// A comparison of volumes that have been compared before, with what was found then.
+    ///
+    /// # Panics
+    /// If the shapes differ. That the voxels are those compared is the caller's promise.
+    pub fn resume(
         truth: &'a LabelVolume,
         prediction: ArrayView3<'a, u8>,
-        most_differences: usize,
+        findings: &'a Findings,
     ) -> Self {
-        assert_eq!(
-            truth.voxels().dim(),
-            prediction.dim(),
-            "truth and prediction differ in shape"
-        );
-        let [depth, height, _] = truth.shape();
-        let mut pass = Pass {
-            labels: vec![LabelOverlap::default(); 256],
-            rows: vec![Vec::new(); 256],
-            differences: Some(Vec::new()),
-            most_differences,
-            row_count: depth * height,
-        };
-        for z in 0..depth {
-            for y in 0..height {
-                let rows = [row_of(truth.voxels(), z, y), row_of(prediction, z, y)];
-                pass.count_row([z, y], z * height + y, rows);
-            }
-        }
+        assert_same_shape(truth, prediction);
+        assert_eq!(truth.shape(), findings.shape, "findings of another shape");
         Self {
             truth,
             prediction,
-            pass,
+            findings: Cow::Borrowed(findings),
+        }
+    }
+
+    /// What was found, without the volumes.
+    pub fn into_findings(self) -> Findings {
+        self.findings.into_owned()
+    }
+
+    /// With so many rows in a piece, and so many differences noted for each piece at most.
+    fn in_pieces(
+        truth: &'a LabelVolume,
+        prediction: ArrayView3<'a, u8>,
+        rows_per_piece: usize,
+        most_differences: Option<usize>,
+    ) -> Self {
+        assert_same_shape(truth, prediction);
+        let all = |voxels: ArrayView3<'a, u8>| voxels.to_slice().expect("volumes are in C order");
+        let [_, height, width] = truth.shape();
+        let length = (rows_per_piece * width).max(1);
+        let truths = all(truth.voxels()).par_chunks(length);
+        let pieces = truths.zip(all(prediction).par_chunks(length)).enumerate();
+        let passes: Vec<Pass> = pieces
+            .map_init(Meetings::new, |meetings, (index, (truth, prediction))| {
+                let piece = Piece {
+                    truth,
+                    prediction,
+                    width,
+                    height,
+                    first_row: index * rows_per_piece,
+                };
+                let most = most_differences.unwrap_or(truth.len() / VOXELS_PER_DIFFERENCE);
+                Pass::over(&piece, meetings, most)
+            })
+            .collect();
+        Self {
+            truth,
+            prediction,
+            findings: Cow::Owned(Findings::of(truth.shape(), rows_per_piece, passes)),
         }
     }
 
@@ -107,133 +148,99 @@ impl<'a> Comparison<'a> {
     }
 
     /// The error of the label with this key: the voxels that have it in exactly one of the two.
-    pub fn error_runs(&self, key: u8) -> RunMask {
+    pub fn error_mask(&self, key: u8) -> Mask {
+        let shape = self.truth.shape();
         let Some(bounds) = self.label(key).error else {
-            return RunMask::new(self.truth.shape());
+            return Mask::new(shape);
         };
-        match &self.pass.differences {
-            Some(differences) => self.noted_errors(key, bounds, differences),
-            None => self.found_errors(key, bounds),
-        }
-    }
-
-    fn noted_errors(&self, key: u8, bounds: VoxelBox, differences: &[Difference]) -> RunMask {
-        let row = |z: usize, y: usize| (z * self.truth.shape()[1] + y) as u32;
-        let first = row(bounds.low[0], bounds.low[1]);
-        let last = row(bounds.high[0], bounds.high[1]);
-        let start = differences.partition_point(|difference| difference.run.row < first);
-        let end = differences.partition_point(|difference| difference.run.row <= last);
-        let errors = differences[start..end]
-            .iter()
-            .filter(|difference| difference.truth == key || difference.prediction == key);
-        RunMask::from_runs(self.truth.shape(), errors.map(|difference| difference.run))
-    }
-
-    /// The same by another look at the label's error box.
-    fn found_errors(&self, key: u8, bounds: VoxelBox) -> RunMask {
-        let mut error = RunMask::new(self.truth.shape());
-        let VoxelBox { low, high } = bounds;
-        for z in low[0]..=high[0] {
-            for y in (low[1]..=high[1]).filter(|&y| self.has_row(key, z, y)) {
-                let row = (z * self.truth.shape()[1] + y) as u32;
-                let truth = &row_of(self.truth.voxels(), z, y)[..=high[2]];
-                let prediction = &row_of(self.prediction, z, y)[..=high[2]];
-                let mut x = low[2];
-                while x <= high[2] {
-                    let (t, p) = (truth[x], prediction[x]);
-                    if t == p {
-                        x += agreeing_length(&truth[x..], &prediction[x..]);
-                        continue;
+        let first = bounds.low[2] / 64;
+        let words = first..bounds.high[2] / 64 + 1;
+        let rows = &self.findings.error_rows[usize::from(key)];
+        let rows = rows.iter().map(|row| row as u32).collect();
+        Mask::from_rows(shape, words, rows, |row, words| {
+            match self.differences_in(row) {
+                Some(differences) => {
+                    let of_key =
+                        |noted: &&Difference| noted.truth == key || noted.prediction == key;
+                    for noted in differences.iter().filter(of_key) {
+                        let place = |x: u32| x as usize - 64 * first;
+                        set_stretch(words, place(noted.start)..place(noted.end));
                     }
-                    let length = equal_length(&truth[x..], &prediction[x..]);
-                    if t == key || p == key {
-                        error.push(Run {
-                            row,
-                            start: x as u32,
-                            end: (x + length) as u32,
-                        });
+                }
+                None => {
+                    let rows = [self.truth.voxels(), self.prediction]
+                        .map(|voxels| ByteRow::new(numbered_row(voxels, row)));
+                    for (word, bits) in (first..).zip(words) {
+                        *bits = rows[0].bits(word, key) ^ rows[1].bits(word, key);
                     }
-                    x += length;
                 }
             }
-        }
-        error
+        })
+    }
+
+    /// The differences of a row, where they have been noted.
+    fn differences_in(&self, row: usize) -> Option<&[Difference]> {
+        let piece = row / self.findings.rows_per_piece;
+        let differences = self.findings.differences[piece].as_ref()?;
+        let row = row as u32;
+        let start = differences.partition_point(|noted| noted.row < row);
+        let count = differences[start..]
+            .iter()
+            .take_while(|noted| noted.row == row)
+            .count();
+        Some(&differences[start..start + count])
     }
 
     /// Whether the row at `z`, `y` has a voxel with this key in either.
     pub(super) fn has_row(&self, key: u8, z: usize, y: usize) -> bool {
-        let row = z * self.truth.shape()[1] + y;
-        let rows = &self.pass.rows[usize::from(key)];
-        rows.get(row / 64)
-            .is_some_and(|bits| bits >> (row % 64) & 1 == 1)
+        self.findings.rows[usize::from(key)].contains(z * self.truth.shape()[1] + y)
     }
 
     /// What was counted for the label with this key.
     pub fn label(&self, key: u8) -> &LabelOverlap {
-        &self.pass.labels[usize::from(key)]
+        &self.findings.labels[usize::from(key)]
     }
 }
 
-impl Pass {
-    /// Counts one row of both.
-    fn count_row(&mut self, [z, y]: [usize; 2], row: usize, [truth, prediction]: [&[u8]; 2]) {
-        let mut x = 0;
-        while x < truth.len() {
-            let (truth_key, prediction_key) = (truth[x], prediction[x]);
-            let (t, p) = (usize::from(truth_key), usize::from(prediction_key));
-            let length = equal_length(&truth[x..], &prediction[x..]);
-            let stretch = VoxelBox {
-                low: [z, y, x],
-                high: [z, y, x + length - 1],
-            };
-            let count = length as u64;
-            self.labels[t].truth += count;
-            self.labels[p].prediction += count;
-            self.note_row(t, row);
-            grow(&mut self.labels[t].either, stretch);
-            if t == p {
-                self.labels[t].both += count;
-            } else {
-                self.note_row(p, row);
-                grow(&mut self.labels[p].either, stretch);
-                grow(&mut self.labels[t].error, stretch);
-                grow(&mut self.labels[p].error, stretch);
-                self.note_difference(Difference {
-                    run: Run {
-                        row: row as u32,
-                        start: x as u32,
-                        end: (x + length) as u32,
-                    },
-                    truth: truth_key,
-                    prediction: prediction_key,
-                });
-            }
-            x += length;
-        }
-    }
-
-    fn note_row(&mut self, key: usize, row: usize) {
-        let rows = &mut self.rows[key];
-        if rows.is_empty() {
-            rows.resize(self.row_count.div_ceil(64), 0);
-        }
-        rows[row / 64] |= 1 << (row % 64);
-    }
-
-    fn note_difference(&mut self, difference: Difference) {
-        match &mut self.differences {
-            Some(differences) if differences.len() < self.most_differences => {
-                differences.push(difference);
-            }
-            differences => *differences = None,
-        }
-    }
+fn assert_same_shape(truth: &LabelVolume, prediction: ArrayView3<'_, u8>) {
+    assert_eq!(
+        truth.voxels().dim(),
+        prediction.dim(),
+        "truth and prediction differ in shape"
+    );
 }
 
-fn grow(bounds: &mut Option<VoxelBox>, stretch: VoxelBox) {
-    *bounds = Some(bounds.map_or(stretch, |bounds| {
-        bounds.with(stretch.low).with(stretch.high)
-    }));
+impl Findings {
+    /// What passes over pieces of so many rows found together.
+    fn of(shape: [usize; 3], rows_per_piece: usize, passes: Vec<Pass>) -> Self {
+        let mut findings = Self {
+            shape,
+            labels: vec![LabelOverlap::default(); 256],
+            rows: vec![RowSet::default(); 256],
+            error_rows: vec![RowSet::default(); 256],
+            rows_per_piece,
+            differences: Vec::with_capacity(passes.len()),
+        };
+        let row_count = shape[0] * shape[1];
+        for (index, pass) in passes.into_iter().enumerate() {
+            let first = index * rows_per_piece;
+            for (label, found) in findings.labels.iter_mut().zip(pass.labels) {
+                label.truth += found.truth;
+                label.prediction += found.prediction;
+                label.both += found.both;
+                grow(&mut label.error, found.error);
+                grow(&mut label.either, found.either);
+            }
+            for (rows, found) in findings.rows.iter_mut().zip(&pass.rows) {
+                rows.extend(found, first, row_count);
+            }
+            for (rows, found) in findings.error_rows.iter_mut().zip(&pass.error_rows) {
+                rows.extend(found, first, row_count);
+            }
+            findings.differences.push(pass.differences);
+        }
+        findings
+    }
 }
 
 #[cfg(test)]
@@ -241,22 +248,28 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Voxel, twins};
+    use crate::{Voxel, reference};
 
-    fn bounds(voxels: impl Iterator<Item = Voxel>) -> Option<VoxelBox> {
+    fn bounds(voxels: &[Voxel]) -> Option<VoxelBox> {
         let mut bounds = None;
-        voxels.for_each(|at| grow(&mut bounds, VoxelBox::of(at)));
+        for &at in voxels {
+            grow(&mut bounds, Some(VoxelBox::of(at)));
+        }
         bounds
     }
 
     proptest! {
         #[test]
-        fn every_label_is_counted_as_if_alone((truth, prediction) in twins::pairs(4)) {
-            let volume = twins::volume(truth.clone());
+        fn every_label_is_counted_as_if_alone(
+            (truth, prediction) in reference::pairs(4),
+            rows_per_piece in 1..5usize,
+        ) {
+            let volume = reference::volume(truth.clone());
             let comparison = Comparison::new(&volume, prediction.view());
-            // With every difference noted, and with none.
-            let comparisons = [usize::MAX, 0]
-                .map(|most| Comparison::noting(&volume, prediction.view(), most));
+            // In one piece and in several, with every difference noted, some, and none.
+            let comparisons = [usize::MAX, 3, 0].map(|most| {
+                Comparison::in_pieces(&volume, prediction.view(), rows_per_piece, Some(most))
+            });
             for key in 0..=255 {
                 let with = |wanted: fn(bool, bool) -> bool| -> Vec<Voxel> {
                     let voxels = truth.indexed_iter().zip(&prediction);
@@ -270,12 +283,14 @@ mod tests {
                     truth: with(|t, _| t).len() as u64,
                     prediction: with(|_, p| p).len() as u64,
                     both: with(|t, p| t && p).len() as u64,
-                    error: bounds(error.iter().copied()),
-                    either: bounds(with(|t, p| t || p).into_iter()),
+                    error: bounds(&error),
+                    either: bounds(&with(|t, p| t || p)),
                 };
                 prop_assert_eq!(comparison.label(key), &expected);
+                prop_assert_eq!(&reference::voxels_of(&comparison.error_mask(key)), &error);
                 for comparison in &comparisons {
-                    prop_assert_eq!(&twins::voxels_of(&comparison.error_runs(key)), &error);
+                    prop_assert_eq!(comparison.label(key), &expected);
+                    prop_assert_eq!(&reference::voxels_of(&comparison.error_mask(key)), &error);
                 }
                 for z in 0..truth.dim().0 {
                     for y in 0..truth.dim().1 {
@@ -285,6 +300,9 @@ mod tests {
                     }
                 }
             }
+            let findings = comparison.into_findings();
+            let resumed = Comparison::resume(&volume, prediction.view(), &findings);
+            prop_assert_eq!(resumed.label(1).truth, truth.iter().filter(|&&v| v == 1).count() as u64);
         }
     }
 }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::components::face_components;
 use super::rows::{equal_length, row_of};
+use super::runs::{Run, RunMask};
 use super::score::mean;
-use super::{OverlapTable, Run, RunMask, optimal_assignment};
+use super::{OverlapTable, optimal_assignment};
 
 /// Two instances match when their intersection over union is at least this.
 pub const LEAST_IOU: f64 = 0.5;
@@ -220,7 +221,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::twins;
+    use crate::reference;
 
     fn scores(truth: &Array3<u8>, prediction: &Array3<u8>) -> InstanceScores {
         score_instances(truth.view(), prediction.view())
@@ -347,7 +348,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn scores_are_those_of_the_plainest_count((truth, prediction) in twins::pairs(8)) {
+        fn scores_are_those_of_the_plainest_count((truth, prediction) in reference::pairs(8)) {
             let found = scores(&truth, &prediction);
             let (f1, dsc_tp) = naive(&truth, &prediction);
             prop_assert!((found.f1 - f1).abs() < 1e-12, "{} {}", found.f1, f1);
@@ -355,10 +356,10 @@ mod tests {
         }
 
         #[test]
-        fn a_mask_is_split_as_flooding_splits_it(mask in twins::volumes(2), one in 1..=255u8) {
+        fn a_mask_is_split_as_flooding_splits_it(mask in reference::volumes(2), one in 1..=255u8) {
             let mask = mask.mapv(|voxel| voxel * one);
             let values: BTreeSet<u8> = mask.iter().copied().collect();
-            let (numbers, _) = twins::face_components(&mask);
+            let (numbers, _) = reference::face_components(&mask);
             let largest = u32::from(*values.last().unwrap());
             let expected = numbers.mapv(|number| match number {
                 0 => 0,
@@ -371,10 +372,10 @@ mod tests {
         }
 
         #[test]
-        fn two_values_without_background_are_split_alike(mask in twins::volumes(2)) {
+        fn two_values_without_background_are_split_alike(mask in reference::volumes(2)) {
             let mask = mask.mapv(|voxel| voxel + 1);
             let values: BTreeSet<u8> = mask.iter().copied().collect();
-            let (numbers, _) = twins::face_components(&mask);
+            let (numbers, _) = reference::face_components(&mask);
             let expected = numbers.mapv(|number| (number + 2) as u8);
             prop_assert_eq!(
                 split_single_mask(mask.view()),

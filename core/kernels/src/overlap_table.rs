@@ -93,11 +93,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::twins;
+    use crate::reference;
 
     proptest! {
         #[test]
-        fn overlaps_are_those_counted_voxel_by_voxel((truth, prediction) in twins::pairs(6)) {
+        fn overlaps_are_those_counted_voxel_by_voxel((truth, prediction) in reference::pairs(6)) {
             let table = OverlapTable::new(truth.view(), prediction.view());
             let count = |wanted: &dyn Fn(u8, u8) -> bool| {
                 let pairs = truth.iter().zip(&prediction);

@@ -1,4 +1,4 @@
-//! Rows of a volume as slices, and how far along them nothing changes, eight voxels at a time.
+//! Rows of a volume: as slices, and as a set of their numbers.
 
 use ndarray::ArrayView3;
 
@@ -6,15 +6,24 @@ use ndarray::ArrayView3;
 ///
 /// # Panics
 /// If the volume is in another order.
-pub(super) fn row_of(voxels: ArrayView3<'_, u8>, z: usize, y: usize) -> &[u8] {
-    let (_, height, width) = voxels.dim();
+pub(crate) fn row_of(voxels: ArrayView3<'_, u8>, z: usize, y: usize) -> &[u8] {
+    let (_, height, _) = voxels.dim();
+    numbered_row(voxels, z * height + y)
+}
+
+/// The row with this number in C order, `z * height + y`.
+///
+/// # Panics
+/// If the volume is in another order.
+pub(crate) fn numbered_row(voxels: ArrayView3<'_, u8>, row: usize) -> &[u8] {
+    let (_, _, width) = voxels.dim();
     let all = voxels.to_slice().expect("volumes are in C order");
-    &all[(z * height + y) * width..][..width]
+    &all[row * width..][..width]
 }
 
 /// How many voxels at the beginning of two rows of one length have the first one's values. At
 /// least 1 unless the rows are empty.
-pub(super) fn equal_length(a: &[u8], b: &[u8]) -> usize {
+pub(crate) fn equal_length(a: &[u8], b: &[u8]) -> usize {
     let (Some(&first_a), Some(&first_b)) = (a.first(), b.first()) else {
         return 0;
     };
@@ -32,13 +41,50 @@ pub(super) fn equal_length(a: &[u8], b: &[u8]) -> usize {
             .count()
 }
 
-/// How many voxels at the beginning of two rows of one length are the same in both.
-pub(super) fn agreeing_length(a: &[u8], b: &[u8]) -> usize {
-    let (a_words, b_words) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
-    let words = a_words.iter().zip(b_words);
-    let whole = words.take_while(|(a, b)| a == b).count() * 8;
-    let rest = a[whole..].iter().zip(&b[whole..]);
-    whole + rest.take_while(|(a, b)| a == b).count()
+/// A set of rows by their numbers in C order, `z * height + y`; a bit each, and no memory at all
+/// while it is empty.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct RowSet {
+    bits: Vec<u64>,
+}
+
+impl RowSet {
+    /// Adds a row of a volume that has `of` rows.
+    pub(crate) fn insert(&mut self, row: usize, of: usize) {
+        if self.bits.is_empty() {
+            self.bits.resize(of.div_ceil(64), 0);
+        }
+        self.bits[row / 64] |= 1 << (row % 64);
+    }
+
+    /// Adds the rows of another set, which counts them from `first` of the `of` here.
+    pub(crate) fn extend(&mut self, other: &Self, first: usize, of: usize) {
+        if other.bits.is_empty() {
+            return;
+        }
+        if self.bits.is_empty() {
+            self.bits.resize(of.div_ceil(64), 0);
+        }
+        for (word, &bits) in (first / 64..).zip(&other.bits) {
+            self.bits[word] |= bits << (first % 64);
+            // What does not fit is shifted in two steps, 64 at once being undefined.
+            let beyond = bits >> 1 >> (63 - first % 64);
+            if beyond != 0 {
+                self.bits[word + 1] |= beyond;
+            }
+        }
+    }
+
+    pub(crate) fn contains(&self, row: usize) -> bool {
+        let bits = self.bits.get(row / 64);
+        bits.is_some_and(|bits| bits >> (row % 64) & 1 == 1)
+    }
+
+    /// The rows' numbers, ascending.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        let words = self.bits.iter().enumerate();
+        words.flat_map(|(word, &bits)| crate::bits::places(bits).map(move |bit| word * 64 + bit))
+    }
 }
 
 #[cfg(test)]
@@ -58,9 +104,7 @@ mod tests {
                 let b: Vec<u8> = (0..length).map(|_| throw(30)).collect();
                 let pairs: Vec<_> = a.iter().zip(&b).collect();
                 let equal = pairs.iter().take_while(|&&pair| pair == pairs[0]).count();
-                let agreeing = pairs.iter().take_while(|(a, b)| a == b).count();
                 assert_eq!(equal_length(&a, &b), equal);
-                assert_eq!(agreeing_length(&a, &b), agreeing);
             }
         }
     }

@@ -141,7 +141,7 @@ mod tests {
     use ndarray::{Array3, arr3};
 
     use super::*;
-    use crate::{LabelVolume, Spacing, twins};
+    use crate::{LabelVolume, Spacing, reference};
 
     fn keys(labels: &[i64]) -> LabelKeys {
         LabelKeys::new(labels.to_vec()).unwrap()
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_perfect_prediction_scores_one() {
         let voxels = arr3(&[[[1, 1, 0], [2, 0, 0]]]);
-        let truth = twins::volume(voxels.clone());
+        let truth = reference::volume(voxels.clone());
         let scores = score(&Comparison::new(&truth, voxels.view()), &keys(&[1, 2]), 2.0);
         assert_eq!((scores.dsc, scores.nsd), (1.0, 1.0));
         let last = LabelScore {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_label_missing_from_the_prediction_scores_zero() {
-        let truth = twins::volume(arr3(&[[[1, 1, 0], [2, 0, 0]]]));
+        let truth = reference::volume(arr3(&[[[1, 1, 0], [2, 0, 0]]]));
         let prediction = arr3(&[[[1, 1, 0], [0, 0, 0]]]);
         let scores = score(
             &Comparison::new(&truth, prediction.view()),

@@ -5,7 +5,7 @@ use rand_mt::Mt;
 use super::choice::choose;
 use super::{Click, ClickKind, ClickPolicy};
 use segarena_kernels::{
-    Comparison, Outside, Run, RunMask, Voxel, VoxelBox, deepest_voxels, largest_component,
+    Blocks, Comparison, Mask, Outside, Voxel, VoxelBox, deepest_voxels, largest_component,
 };
 
 /// A padded error with more voxels than this is measured at half its resolution.
@@ -33,7 +33,7 @@ impl ClickPolicy for ChallengePolicy {
     }
 
     fn place(&self, comparison: &Comparison<'_>, key: u8) -> Option<Click> {
-        let component = largest_component(&comparison.error_runs(key))?;
+        let component = largest_component(&comparison.error_mask(key))?;
         let at = central_voxel(&component, MOST_VOXELS_MEASURED)?;
         let kind = ClickKind::of(comparison.truth(), at, key);
         Some(Click { kind, at })
@@ -42,11 +42,12 @@ impl ClickPolicy for ChallengePolicy {
 
 /// The click in a component: one of its voxels farthest from its background, measured at half its
 /// resolution if the padded crop has more than `most_voxels`.
-fn central_voxel(component: &RunMask, most_voxels: u64) -> Option<Voxel> {
+fn central_voxel(component: &Mask, most_voxels: u64) -> Option<Voxel> {
     let crop = PaddedCrop::new(component.bounds()?);
     let candidates = if crop.voxels() > most_voxels {
-        let deepest = deepest_voxels(&crop.halve(component), Outside::Nothing)?;
-        crop.voxels_in(component, &deepest)
+        let blocks = crop.blocks();
+        let deepest = deepest_voxels(&blocks.of(component), Outside::Nothing)?;
+        blocks.voxels_in(component, &deepest)
     } else {
         deepest_voxels(component, Outside::Background)?
     };
@@ -76,53 +77,13 @@ impl PaddedCrop {
         self.shape().iter().map(|&size| size as u64).product()
     }
 
-    /// The 2×2×2 block of the padded crop a voxel of the component is in.
-    fn block(&self, voxel: Voxel) -> Voxel {
-        [0, 1, 2].map(|axis| (voxel[axis] - self.bounds.low[axis] + self.padding[axis]) / 2)
-    }
-
-    /// The blocks of the padded crop that hold a voxel of the component.
-    fn halve(&self, component: &RunMask) -> RunMask {
-        let shape = self.shape().map(|size| size.div_ceil(2));
-        let mut covered: Vec<Run> = component
-            .runs()
-            .iter()
-            .map(|&run| {
-                let (z, y) = component.row_of(run);
-                let [_, _, last] = self.block([z, y, run.end as usize - 1]);
-                let [z, y, start] = self.block([z, y, run.start as usize]);
-                Run {
-                    row: (z * shape[1] + y) as u32,
-                    start: start as u32,
-                    end: last as u32 + 1,
-                }
-            })
-            .collect();
-        covered.sort_unstable();
-        RunMask::from_runs(shape, covered)
-    }
-
-    /// The voxels of the component that are in these blocks.
-    fn voxels_in(&self, component: &RunMask, blocks: &RunMask) -> RunMask {
-        let mut voxels = RunMask::new(component.shape());
-        for &run in component.runs() {
-            let (z, y) = component.row_of(run);
-            let [block_z, block_y, _] = self.block([z, y, run.start as usize]);
-            for block in blocks.row(block_z, block_y) {
-                // The voxels' x of which the crop's is in the block.
-                let x_of = |block: u32| {
-                    (2 * block as usize + self.bounds.low[2]).saturating_sub(self.padding[2]) as u32
-                };
-                let (start, end) = (
-                    run.start.max(x_of(block.start)),
-                    run.end.min(x_of(block.end)),
-                );
-                if start < end {
-                    voxels.push(Run { start, end, ..run });
-                }
-            }
+    /// The 2×2×2 blocks of the padded crop, the last ones reaching beyond it if they must.
+    fn blocks(&self) -> Blocks {
+        Blocks {
+            corner: [0, 1, 2]
+                .map(|axis| self.bounds.low[axis] as isize - self.padding[axis] as isize),
+            shape: self.shape().map(|size| size.div_ceil(2)),
         }
-        voxels
     }
 }
 
@@ -132,11 +93,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use segarena_kernels::twins;
+    use segarena_kernels::reference;
 
     /// The protocol's steps 2 to 6 in the plainest way.
     fn naive(error: &Array3<u8>, most_voxels: u64) -> Voxel {
-        let component = twins::largest_component(&twins::voxels_of(&twins::runs_of(error)));
+        let component =
+            reference::largest_component(&reference::voxels_of(&reference::mask_of(error)));
         let low = [0, 1, 2].map(|axis| component.iter().map(|at| at[axis]).min().unwrap());
         let size = [0, 1, 2]
             .map(|axis| component.iter().map(|at| at[axis]).max().unwrap() - low[axis] + 1);
@@ -145,9 +107,13 @@ mod tests {
         for at in &component {
             crop[[0, 1, 2].map(|axis| at[axis] - low[axis])] = 1;
         }
-        let crop = twins::padded(&crop, padding);
+        let crop = reference::padded(&crop, padding);
         let halve = crop.len() as u64 > most_voxels;
-        let distances = twins::squared_distances(&if halve { twins::halved(&crop) } else { crop });
+        let distances = reference::squared_distances(&if halve {
+            reference::halved(&crop)
+        } else {
+            crop
+        });
         let distance = |at: &Voxel| {
             let at = [0, 1, 2].map(|axis| at[axis] - low[axis] + padding[axis]);
             distances[if halve { at.map(|a| a / 2) } else { at }]
@@ -161,7 +127,7 @@ mod tests {
     }
 
     fn click(truth: Array3<u8>, prediction: Array3<u8>, key: u8) -> Option<Click> {
-        let volume = twins::volume(truth);
+        let volume = reference::volume(truth);
         ChallengePolicy.place(&Comparison::new(&volume, prediction.view()), key)
     }
 
@@ -210,8 +176,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_click_is_where_the_plain_steps_put_it(voxels in twins::volumes(2)) {
-            let error = twins::runs_of(&voxels);
+        fn the_click_is_where_the_plain_steps_put_it(voxels in reference::volumes(2)) {
+            let error = reference::mask_of(&voxels);
             for most_voxels in [MOST_VOXELS_MEASURED, 0] {
                 let found = largest_component(&error)
                     .and_then(|component| central_voxel(&component, most_voxels));
@@ -221,7 +187,7 @@ mod tests {
         }
 
         #[test]
-        fn a_click_lies_on_the_error_and_says_which((truth, prediction) in twins::pairs(3)) {
+        fn a_click_lies_on_the_error_and_says_which((truth, prediction) in reference::pairs(3)) {
             for key in [1, 2] {
                 match click(truth.clone(), prediction.clone(), key) {
                     None => prop_assert!(

@@ -26,7 +26,7 @@ impl ClickPolicy for RandomPolicy {
     }
 
     fn place(&self, comparison: &Comparison<'_>, key: u8) -> Option<Click> {
-        let error = comparison.error_runs(key);
+        let error = comparison.error_mask(key);
         let count = error.voxels();
         if count == 0 {
             return None;
@@ -44,11 +44,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use segarena_kernels::twins;
+    use segarena_kernels::reference;
 
     #[test]
     fn over_many_seeds_every_error_voxel_is_clicked_about_as_often() {
-        let truth = twins::volume(ndarray::arr3(&[[[1, 1, 0, 0, 0]]]));
+        let truth = reference::volume(ndarray::arr3(&[[[1, 1, 0, 0, 0]]]));
         let prediction = ndarray::arr3(&[[[0, 0, 0, 1, 1]]]);
         let comparison = Comparison::new(&truth, prediction.view());
         let mut clicks = [0; 5];
@@ -68,10 +68,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_click_lies_on_the_error_and_says_which(
-            (truth, prediction) in twins::pairs(3),
+            (truth, prediction) in reference::pairs(3),
             seed in any::<u64>(),
         ) {
-            let volume = twins::volume(truth.clone());
+            let volume = reference::volume(truth.clone());
             let comparison = Comparison::new(&volume, prediction.view());
             for key in [1, 2] {
                 let click = RandomPolicy { seed }.place(&comparison, key);

@@ -1,8 +1,15 @@
 //! The squared distances in a mask's box, made axis by axis.
 
+use std::cmp::Ordering;
+use std::ops::Range;
+use std::sync::atomic::{self, AtomicU64};
+
+use rayon::prelude::*;
+
 use super::envelope::Envelope;
 use super::square::Square;
-use crate::{RunMask, VoxelBox};
+use crate::bits;
+use crate::{Mask, Voxel, VoxelBox};
 
 /// Lines are taken out of the volume so many at a time: as many as one cache line holds, so that
 /// none is fetched twice.
@@ -23,16 +30,6 @@ impl Faces {
     }
 }
 
-/// Which voxels have to be right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// Every one.
-    All,
-    /// Those with the greatest distance; others may have too great a value, but never as great as
-    /// the greatest.
-    Greatest,
-}
-
 /// Squared distances of a mask's voxels, in the shape of its box and in C order; 0 outside the mask.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Field<S> {
@@ -41,68 +38,97 @@ pub(super) struct Field<S> {
 }
 
 impl<S: Square> Field<S> {
-    pub(super) fn measure(mask: &RunMask, bounds: VoxelBox, faces: Faces, wanted: Wanted) -> Self {
-        let mut field = Self::along_rows(mask, bounds, faces);
+    /// Measures every voxel.
+    pub(super) fn measure(mask: &Mask, bounds: VoxelBox, faces: Faces) -> Self {
+        let mut field = Self::along_rows_and_columns(mask, bounds, faces);
         let [depth, height, width] = field.size;
         let mut columns = Columns::new(field.size);
-        let mut nearly = Greatest::default();
-        let slices = field.values.chunks_exact_mut(height * width);
-        for (z, slice) in slices.enumerate() {
-            let greatest = columns.lower(slice, width, faces.along(1), None);
-            nearly.note(z, greatest);
-        }
-        // What is behind `best` cannot win any more. Where the two axes so far go deepest, all
-        // three may well do: begin there.
-        let mut best = (wanted == Wanted::Greatest).then_some(S::ZERO);
-        let first = match wanted {
-            Wanted::All => 0,
-            Wanted::Greatest => field.deepest_row(nearly.index),
-        };
-        for y in (first..height).chain(0..first) {
+        for y in 0..height {
             let rows = (0..depth).map(|z| (z * height + y) * width);
-            let greatest =
-                columns.lower_scattered(&mut field.values, rows, width, faces.along(0), best);
-            best = best.map(|best| best.max(greatest));
+            columns.lower_scattered(&mut field.values, rows, width, faces.along(0));
         }
         field
     }
 
+    /// The greatest distance, which is at least `least`, and the voxels that have it.
+    pub(super) fn deepest(mask: &Mask, bounds: VoxelBox, faces: Faces, least: S) -> Deepest<S> {
+        let field = Self::along_rows_and_columns(mask, bounds, faces);
+        let [depth, height, width] = field.size;
+        // What is behind the best so far cannot win any more. Where the two axes so far go deepest,
+        // all three may well do: begin there.
+        let first = field.deepest_row();
+        let best = Best::new(least.max(S::ONE));
+        let lowered = |columns: &mut Columns<S>, y: usize| {
+            let rows = (0..depth).map(|z| (z * height + y) * width);
+            let mut plane = std::mem::take(&mut columns.gathered);
+            plane.clear();
+            for row in rows {
+                plane.extend_from_slice(&field.values[row..row + width]);
+            }
+            let greatest = columns.lower(&mut plane, width, faces.along(0), Some(best.get()));
+            let mut deepest = Deepest::new(greatest);
+            if greatest >= best.raise(greatest) {
+                deepest.voxels = places_of(&plane, greatest)
+                    .map(|at| [at / width, y, at % width])
+                    .collect();
+            }
+            columns.gathered = plane;
+            deepest
+        };
+        let mut columns = Columns::new(field.size);
+        let deepest = lowered(&mut columns, first);
+        let others = (0..height).into_par_iter().filter(|&y| y != first);
+        let mut deepest = others
+            .map_init(|| Columns::new(field.size), lowered)
+            .reduce(|| Deepest::new(S::ZERO), Deepest::or)
+            .or(deepest);
+        deepest.voxels.sort_unstable();
+        deepest
+    }
+
+    /// Squared distances along x and y alone.
+    fn along_rows_and_columns(mask: &Mask, bounds: VoxelBox, faces: Faces) -> Self {
+        let mut field = Self::along_rows(mask, bounds, faces);
+        let [_, height, width] = field.size;
+        let size = field.size;
+        let slices = field.values.par_chunks_exact_mut(height * width);
+        slices.for_each_init(
+            || Columns::new(size),
+            |columns, slice| {
+                columns.lower(slice, width, faces.along(1), None);
+            },
+        );
+        field
+    }
+
     /// Squared distances along x alone.
-    fn along_rows(mask: &RunMask, bounds: VoxelBox, faces: Faces) -> Self {
+    fn along_rows(mask: &Mask, bounds: VoxelBox, faces: Faces) -> Self {
         let size = bounds.size();
         let [depth, height, width] = size;
         let mut values = vec![S::ZERO; depth * height * width];
-        for &run in mask.runs() {
-            let (z, y) = mask.row_of(run);
-            let row = ((z - bounds.low[0]) * height + y - bounds.low[1]) * width;
-            let (start, end) = (run.start as usize, run.end as usize);
-            let before = faces.before[2] || start > bounds.low[2];
-            let after = faces.after[2] || end <= bounds.high[2];
-            let run = &mut values[row + start - bounds.low[2]..row + end - bounds.low[2]];
-            let length = run.len() as i64;
-            for (at, value) in (0..).zip(run) {
-                let (left, right): (i64, i64) = (at + 1, length - at);
-                let nearest = match (before, after) {
-                    (true, true) => left.min(right),
-                    (true, false) => left,
-                    (false, true) => right,
-                    (false, false) => {
-                        *value = S::FAR;
-                        continue;
-                    }
-                };
-                *value = S::from_i64(nearest * nearest);
+        let slices = values.par_chunks_exact_mut(height * width).enumerate();
+        slices.for_each(|(slice, values)| {
+            let first = (bounds.low[0] + slice) * mask.shape()[1];
+            let rows = mask.rows_between(first, first + mask.shape()[1]);
+            for index in rows {
+                let y = mask.row_numbers()[index] as usize - first - bounds.low[1];
+                let row = &mut values[y * width..][..width];
+                for run in bits::runs(mask.words_of(index)) {
+                    let from_low = |at: usize| 64 * mask.words().start + at - bounds.low[2];
+                    measure_run(row, from_low(run.start)..from_low(run.end), faces);
+                }
             }
-        }
+        });
         Self { size, values }
     }
 
-    /// The row of slice `z` with its greatest value.
-    fn deepest_row(&self, z: usize) -> usize {
+    /// The row, counted within its slice, with the greatest value.
+    fn deepest_row(&self) -> usize {
         let [_, height, width] = self.size;
-        let slice = &self.values[z * height * width..][..height * width];
-        let deepest = slice.iter().enumerate().max_by_key(|&(_, &value)| value);
-        deepest.map_or(0, |(index, _)| index / width)
+        let rows = self.values.par_chunks_exact(width).enumerate();
+        let greatest = rows.map(|(row, values)| (greatest_of(values), std::cmp::Reverse(row)));
+        let deepest = greatest.max();
+        deepest.map_or(0, |(_, row)| row.0 % height)
     }
 
     /// The value at `[z, y, x]` of the box.
@@ -111,37 +137,84 @@ impl<S: Square> Field<S> {
     }
 
     pub(super) fn greatest(&self) -> S {
-        self.values.iter().copied().fold(S::ZERO, S::max)
-    }
-
-    /// The rows in C order, each with its z and y.
-    pub(super) fn rows(&self) -> impl Iterator<Item = (usize, usize, &[S])> {
-        let [_, height, width] = self.size;
-        let rows = self.values.chunks_exact(width).enumerate();
-        rows.map(move |(index, row)| (index / height, index % height, row))
+        greatest_of(&self.values)
     }
 }
 
-/// The slice with the greatest value so far.
-struct Greatest<S> {
-    value: S,
-    index: usize,
+/// Measures the voxels of a run along x alone.
+fn measure_run<S: Square>(row: &mut [S], run: Range<usize>, faces: Faces) {
+    let before = faces.before[2] || run.start > 0;
+    let after = faces.after[2] || run.end < row.len();
+    let length = run.len() as i64;
+    for (at, value) in (0..).zip(&mut row[run]) {
+        let (left, right): (i64, i64) = (at + 1, length - at);
+        let nearest = match (before, after) {
+            (true, true) => left.min(right),
+            (true, false) => left,
+            (false, true) => right,
+            (false, false) => {
+                *value = S::FAR;
+                continue;
+            }
+        };
+        *value = S::from_i64(nearest * nearest);
+    }
 }
 
-impl<S: Square> Default for Greatest<S> {
-    fn default() -> Self {
+fn greatest_of<S: Square>(values: &[S]) -> S {
+    values.iter().copied().fold(S::ZERO, S::max)
+}
+
+fn places_of<S: Square>(values: &[S], wanted: S) -> impl Iterator<Item = usize> + '_ {
+    let values = values.iter().enumerate();
+    values.filter_map(move |(at, &value)| (value == wanted).then_some(at))
+}
+
+/// The greatest distance found and the voxels that have it, in C order, counted from the box's low
+/// corner.
+pub(super) struct Deepest<S> {
+    pub(super) distance: S,
+    pub(super) voxels: Vec<Voxel>,
+}
+
+impl<S: Square> Deepest<S> {
+    fn new(distance: S) -> Self {
         Self {
-            value: S::ZERO,
-            index: 0,
+            distance,
+            voxels: Vec::new(),
+        }
+    }
+
+    /// The deeper of both; both together if they are equally deep.
+    fn or(mut self, other: Self) -> Self {
+        match self.distance.cmp(&other.distance) {
+            Ordering::Less => other,
+            Ordering::Greater => self,
+            Ordering::Equal => {
+                self.voxels.extend(other.voxels);
+                self
+            }
         }
     }
 }
 
-impl<S: Square> Greatest<S> {
-    fn note(&mut self, index: usize, value: S) {
-        if value > self.value {
-            *self = Self { value, index };
-        }
+/// The greatest distance that any thread has found so far.
+struct Best(AtomicU64);
+
+impl Best {
+    fn new<S: Square>(least: S) -> Self {
+        Self(AtomicU64::new(least.to_raw()))
+    }
+
+    fn get<S: Square>(&self) -> S {
+        S::from_raw(self.0.load(atomic::Ordering::Relaxed))
+    }
+
+    /// Notes a distance and returns the greatest so far.
+    fn raise<S: Square>(&self, distance: S) -> S {
+        let raw = distance.to_raw();
+        let before = self.0.fetch_max(raw, atomic::Ordering::Relaxed);
+        S::from_raw(before.max(raw))
     }
 }
 
@@ -172,19 +245,17 @@ impl<S: Square> Columns<S> {
         rows: impl Iterator<Item = usize> + Clone,
         width: usize,
         ends: [bool; 2],
-        least: Option<S>,
-    ) -> S {
+    ) {
         let mut plane = std::mem::take(&mut self.gathered);
         plane.clear();
         for row in rows.clone() {
             plane.extend_from_slice(&values[row..row + width]);
         }
-        let greatest = self.lower(&mut plane, width, ends, least);
+        self.lower(&mut plane, width, ends, None);
         for (row, lowered) in rows.zip(plane.chunks_exact(width)) {
             values[row..row + width].copy_from_slice(lowered);
         }
         self.gathered = plane;
-        greatest
     }
 
     /// Lowers every column of a plane of rows of this width, and returns the greatest value there

@@ -2,11 +2,13 @@
 
 mod envelope;
 mod field;
+mod shallow;
 mod square;
 
-use super::runs::{Run, RunMask};
-use super::{Voxel, VoxelBox};
-use field::{Faces, Field, Wanted};
+use super::mask::MaskWord;
+use super::{Mask, Voxel, VoxelBox};
+use field::{Faces, Field};
+use shallow::{Worn, wear};
 use square::Square;
 
 /// What lies beyond the faces of the volume a mask lives in.
@@ -19,9 +21,17 @@ pub enum Outside {
 }
 
 /// Squared distances of a mask's voxels to the background, in the mask's bounding box.
+///
+/// ```
+/// use ndarray::Array3;
+/// use segarena_kernels::{Mask, Outside, SquaredDistances};
+///
+/// let mask = Mask::of_key(Array3::from_elem((3, 3, 3), 1).view(), 1);
+/// let distances = SquaredDistances::new(&mask, Outside::Background).unwrap();
+/// assert_eq!((distances.at([1, 1, 1]), distances.at([0, 1, 1])), (4, 1));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SquaredDistances {
-    shape: [usize; 3],
     bounds: VoxelBox,
     values: Values,
 }
@@ -44,34 +54,19 @@ impl SquaredDistances {
     ///
     /// Where the volume holds no background at all and nothing lies outside, every value is
     /// `u64::MAX`.
-    pub fn new(mask: &RunMask, outside: Outside) -> Option<Self> {
-        Self::measured(mask, outside, Wanted::All, false)
+    pub fn new(mask: &Mask, outside: Outside) -> Option<Self> {
+        let bounds = mask.bounds()?;
+        Some(Self::measured(mask, outside, bounds, is_wide(bounds)))
     }
 
-    fn measured(mask: &RunMask, outside: Outside, wanted: Wanted, wide: bool) -> Option<Self> {
-        let bounds = mask.bounds()?;
-        let shape = mask.shape();
-        let is_background = outside == Outside::Background;
-        let faces = Faces {
-            before: [0, 1, 2].map(|axis| is_background || bounds.low[axis] > 0),
-            after: [0, 1, 2].map(|axis| is_background || bounds.high[axis] + 1 < shape[axis]),
-        };
-        // No distance along an axis is more than the box's size there.
-        let most: u64 = bounds
-            .size()
-            .map(|size| (size as u64).saturating_pow(2))
-            .into_iter()
-            .fold(0, u64::saturating_add);
-        let values = if wide || most >= u64::from(u32::MAX) {
-            Values::Wide(Field::measure(mask, bounds, faces, wanted))
+    fn measured(mask: &Mask, outside: Outside, bounds: VoxelBox, wide: bool) -> Self {
+        let faces = faces(mask, bounds, outside);
+        let values = if wide {
+            Values::Wide(Field::measure(mask, bounds, faces))
         } else {
-            Values::Narrow(Field::measure(mask, bounds, faces, wanted))
+            Values::Narrow(Field::measure(mask, bounds, faces))
         };
-        Some(Self {
-            shape,
-            bounds,
-            values,
-        })
+        Self { bounds, values }
     }
 
     /// The squared distance of a voxel; 0 outside the mask.
@@ -93,38 +88,78 @@ impl SquaredDistances {
             Values::Wide(values) => values.greatest().to_u64(),
         }
     }
+}
 
-    /// The voxels with the largest.
-    fn deepest(&self) -> RunMask {
-        match &self.values {
-            Values::Narrow(values) => self.voxels_of(values, values.greatest()),
-            Values::Wide(values) => self.voxels_of(values, values.greatest()),
-        }
+/// Where background follows beyond the faces of a mask's box.
+fn faces(mask: &Mask, bounds: VoxelBox, outside: Outside) -> Faces {
+    let is_background = outside == Outside::Background;
+    let shape = mask.shape();
+    Faces {
+        before: [0, 1, 2].map(|axis| is_background || bounds.low[axis] > 0),
+        after: [0, 1, 2].map(|axis| is_background || bounds.high[axis] + 1 < shape[axis]),
     }
+}
 
-    fn voxels_of<S: Square>(&self, values: &Field<S>, wanted: S) -> RunMask {
-        let mut mask = RunMask::new(self.shape);
-        let [z0, y0, x0] = self.bounds.low;
-        for (z, y, voxels) in values.rows() {
-            let row = ((z0 + z) * self.shape[1] + y0 + y) as u32;
-            let voxels = voxels.iter().enumerate();
-            for (x, _) in voxels.filter(|&(_, &value)| value == wanted) {
-                let start = (x0 + x) as u32;
-                let end = start + 1;
-                mask.push(Run { row, start, end });
-            }
-        }
-        mask
-    }
+/// Whether squared distances in the box may need more than 32 bits: no distance along an axis is
+/// more than the box's size there.
+fn is_wide(bounds: VoxelBox) -> bool {
+    let squares = bounds.size().map(|size| (size as u64).saturating_pow(2));
+    squares.into_iter().fold(0, u64::saturating_add) >= u64::from(u32::MAX)
 }
 
 /// The voxels of a mask that are farthest from the background, as [`SquaredDistances`] measures
 /// it. `None` if the mask is empty.
 ///
-/// Faster than all the distances: columns that cannot hold the greatest are left out.
-pub fn deepest_voxels(mask: &RunMask, outside: Outside) -> Option<RunMask> {
-    let distances = SquaredDistances::measured(mask, outside, Wanted::Greatest, false)?;
-    Some(distances.deepest())
+/// Faster than all the distances: where the mask is not very deep, 64 voxels are tried at once, and
+/// elsewhere columns that cannot hold the greatest distance are left out.
+///
+/// ```
+/// use ndarray::arr3;
+/// use segarena_kernels::{Mask, Outside, deepest_voxels};
+///
+/// let mask = Mask::of_key(arr3(&[[[1, 1, 1, 0]]]).view(), 1);
+/// let deepest = deepest_voxels(&mask, Outside::Nothing).unwrap();
+/// assert_eq!((deepest.voxels(), deepest.nth(0)), (1, Some([0, 0, 0])));
+/// ```
+pub fn deepest_voxels(mask: &Mask, outside: Outside) -> Option<Mask> {
+    let bounds = mask.bounds()?;
+    Some(match wear(mask, bounds, outside) {
+        Worn::Away(deepest) => deepest,
+        Worn::TooDeep(least) => measure_deepest(mask, outside, bounds, least, is_wide(bounds)),
+    })
+}
+
+/// The same by measuring; the greatest squared distance is at least `least`.
+fn measure_deepest(
+    mask: &Mask,
+    outside: Outside,
+    bounds: VoxelBox,
+    least: u64,
+    wide: bool,
+) -> Mask {
+    let faces = faces(mask, bounds, outside);
+    if !faces.before.contains(&true)
+        && !faces.after.contains(&true)
+        && mask.voxels() == bounds.size().iter().map(|&size| size as u64).product()
+    {
+        // No background at all: every voxel is as deep as any.
+        return mask.clone();
+    }
+    let voxels = if wide {
+        Field::<u64>::deepest(mask, bounds, faces, least).voxels
+    } else {
+        Field::<u32>::deepest(mask, bounds, faces, u32::from_raw(least)).voxels
+    };
+    let height = mask.shape()[1];
+    let words = voxels.into_iter().map(|at| {
+        let [z, y, x] = [0, 1, 2].map(|axis| bounds.low[axis] + at[axis]);
+        MaskWord {
+            row: (z * height + y) as u32,
+            word: x / 64,
+            bits: 1 << (x % 64),
+        }
+    });
+    Mask::of_words(mask.shape(), words.collect())
 }
 
 #[cfg(test)]
@@ -133,11 +168,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::twins;
+    use crate::reference;
 
     #[test]
     fn a_cube_is_deepest_in_its_middle() {
-        let cube = twins::runs_of(&Array3::from_elem((5, 5, 5), 1));
+        let cube = reference::mask_of(&Array3::from_elem((5, 5, 5), 1));
         let distances = SquaredDistances::new(&cube, Outside::Background).unwrap();
         assert_eq!(distances.greatest(), 9);
         assert_eq!(distances.at([2, 2, 2]), 9);
@@ -147,28 +182,28 @@ mod tests {
 
     #[test]
     fn without_any_background_every_voxel_is_infinitely_deep() {
-        let cube = twins::runs_of(&Array3::from_elem((2, 3, 2), 1));
+        let cube = reference::mask_of(&Array3::from_elem((2, 3, 2), 1));
         let distances = SquaredDistances::new(&cube, Outside::Nothing).unwrap();
         assert_eq!(distances.greatest(), u64::MAX);
     }
 
     proptest! {
         #[test]
-        fn every_distance_is_the_least_there_is(voxels in twins::volumes(2), wide: bool) {
-            let mask = twins::runs_of(&voxels);
-            let found = SquaredDistances::measured(&mask, Outside::Nothing, Wanted::All, wide);
-            if let Some(found) = found {
-                for ((z, y, x), expected) in twins::squared_distances(&voxels).indexed_iter() {
+        fn every_distance_is_the_least_there_is(voxels in reference::volumes(2), wide: bool) {
+            let mask = reference::mask_of(&voxels);
+            if let Some(bounds) = mask.bounds() {
+                let found = SquaredDistances::measured(&mask, Outside::Nothing, bounds, wide);
+                for ((z, y, x), expected) in reference::squared_distances(&voxels).indexed_iter() {
                     prop_assert_eq!(found.at([z, y, x]), expected.unwrap_or(u64::MAX));
                 }
             }
         }
 
         #[test]
-        fn the_outside_counts_as_background_when_it_is(voxels in twins::volumes(2)) {
-            let mask = twins::runs_of(&voxels);
+        fn the_outside_counts_as_background_when_it_is(voxels in reference::volumes(2)) {
+            let mask = reference::mask_of(&voxels);
             if let Some(found) = SquaredDistances::new(&mask, Outside::Background) {
-                let padded = twins::squared_distances(&twins::padded(&voxels, [1; 3]));
+                let padded = reference::squared_distances(&reference::padded(&voxels, [1; 3]));
                 for ((z, y, x), _) in voxels.indexed_iter() {
                     let expected = padded[[z + 1, y + 1, x + 1]];
                     prop_assert_eq!(Some(found.at([z, y, x])), expected);
@@ -178,20 +213,40 @@ mod tests {
 
         #[test]
         fn the_deepest_voxels_are_those_with_the_greatest_distance(
-            voxels in twins::volumes(2),
+            voxels in reference::volumes(2),
             wide: bool,
         ) {
-            let mask = twins::runs_of(&voxels);
+            let mask = reference::mask_of(&voxels);
+            let Some(bounds) = mask.bounds() else { return Ok(()) };
             for outside in [Outside::Nothing, Outside::Background] {
-                let deepest =
-                    SquaredDistances::measured(&mask, outside, Wanted::Greatest, wide)
-                        .map(|distances| twins::voxels_of(&distances.deepest()));
-                let expected = SquaredDistances::new(&mask, outside).map(|distances| {
-                    let mut voxels = twins::voxels_of(&mask);
-                    voxels.retain(|&at| distances.at(at) == distances.greatest());
-                    voxels
-                });
-                prop_assert_eq!(deepest, expected);
+                let distances = SquaredDistances::measured(&mask, outside, bounds, wide);
+                let mut expected = reference::voxels_of(&mask);
+                expected.retain(|&at| distances.at(at) == distances.greatest());
+                let found = deepest_voxels(&mask, outside);
+                prop_assert_eq!(found.map(|m| reference::voxels_of(&m)), Some(expected.clone()));
+                for least in [0, 1, distances.greatest()] {
+                    let measured = measure_deepest(&mask, outside, bounds, least, wide);
+                    prop_assert_eq!(&reference::voxels_of(&measured), &expected);
+                }
+            }
+        }
+    }
+
+    /// Balls of radii on both sides of what is worn away, cut at the volume's border.
+    #[test]
+    fn the_deepest_voxels_of_large_bodies_are_found() {
+        for radius in [3, 9, 15, 16, 17, 25] {
+            let square = |a: usize, b: usize| a.abs_diff(b).pow(2);
+            let ball = Array3::from_shape_fn((41, 50, 70), |(z, y, x)| {
+                u8::from(square(z, 20) + square(y, 28) + square(x, 40) <= radius * radius)
+            });
+            let mask = reference::mask_of(&ball);
+            for outside in [Outside::Nothing, Outside::Background] {
+                let distances = SquaredDistances::new(&mask, outside).unwrap();
+                let mut expected = reference::voxels_of(&mask);
+                expected.retain(|&at| distances.at(at) == distances.greatest());
+                let found = deepest_voxels(&mask, outside).unwrap();
+                assert_eq!(reference::voxels_of(&found), expected, "{radius}");
             }
         }
     }

@@ -13,6 +13,11 @@ pub(super) trait Square: Copy + Ord + Default + Send + Sync {
 
     fn to_i64(self) -> i64;
 
+    /// The value in any of these types, ordered as they are.
+    fn to_raw(self) -> u64;
+
+    fn from_raw(raw: u64) -> Self;
+
     /// As the public interface has it: [`Self::FAR`] is `u64::MAX`.
     fn to_u64(self) -> u64;
 }
@@ -29,6 +34,14 @@ impl Square for u32 {
 
     fn to_i64(self) -> i64 {
         i64::from(self)
+    }
+
+    fn to_raw(self) -> u64 {
+        u64::from(self)
+    }
+
+    fn from_raw(raw: u64) -> Self {
+        raw as u32
     }
 
     fn to_u64(self) -> u64 {
@@ -52,6 +65,14 @@ impl Square for u64 {
 
     fn to_i64(self) -> i64 {
         self as i64
+    }
+
+    fn to_raw(self) -> u64 {
+        self
+    }
+
+    fn from_raw(raw: u64) -> Self {
+        raw
     }
 
     fn to_u64(self) -> u64 {

@@ -1,6 +1,6 @@
 //! How far, in voxels, a tolerance in millimetres reaches.
 
-use super::super::Spacing;
+use crate::Spacing;
 
 /// A row within the tolerance, as its offset from the row one stands in, and how far to both
 /// sides it is within.
@@ -58,5 +58,16 @@ impl Reach {
 
     pub(super) fn rows(&self) -> &[RowReach] {
         &self.0
+    }
+
+    /// Whether any place is within the tolerance.
+    pub(super) fn is_somewhere(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// How many slices away the farthest is.
+    pub(super) fn slices(&self) -> usize {
+        let slices = self.0.iter().map(|row| row.z.unsigned_abs());
+        slices.max().unwrap_or(0)
     }
 }

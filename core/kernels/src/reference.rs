@@ -1,17 +1,19 @@
-//! Naive twins of the kernels, and the random volumes both are tried on.
-//!
-//! Each twin says what its kernel computes in the plainest way there is, whatever it costs.
+//! The kernels in the plainest way there is, whatever it costs, and the random volumes on which
+//! both are tried.
 
 #![allow(clippy::unwrap_used)] // only tests use them
 
 use ndarray::Array3;
 use proptest::prelude::*;
 
-use super::{LabelVolume, Run, RunMask, Spacing, Voxel};
+use super::{LabelVolume, Mask, Spacing, Voxel};
 
 /// A small volume of keys below `keys`: noise, or blobs with noise on them. All shapes from 1×1×1.
 pub fn volumes(keys: u8) -> impl Strategy<Value = Array3<u8>> {
-    let shape = (1..=7usize, 1..=9usize, 1..=11usize);
+    // Rows of one word of bits, and a few of several.
+    let small = (1..=7usize, 1..=9usize, 1..=11usize);
+    let wide = (1..=3usize, 1..=3usize, 60..=135usize);
+    let shape = prop_oneof![3 => small.boxed(), 1 => wide.boxed()];
     shape.prop_flat_map(move |shape| {
         let count = shape.0 * shape.1 * shape.2;
         let boxes = proptest::collection::vec(
@@ -21,7 +23,7 @@ pub fn volumes(keys: u8) -> impl Strategy<Value = Array3<u8>> {
                 0..shape.2,
                 1..=7usize,
                 1..=9usize,
-                1..=11usize,
+                1..=40usize,
                 0..keys,
             ),
             0..5,
@@ -69,32 +71,22 @@ pub fn pairs(keys: u8) -> impl Strategy<Value = (Array3<u8>, Array3<u8>)> {
 /// Spacings: cubes, thick slices, and some that make equal lengths out of unlike offsets.
 pub fn spacings() -> impl Strategy<Value = Spacing> {
     let side = prop_oneof![Just(1.0), Just(0.4), Just(0.5), Just(2.5), 0.2..4.0f64];
-    (side.clone(), side.clone(), side).prop_map(|(z, y, x)| Spacing::new([z, y, x]).unwrap())
+    (side.clone(), side.clone(), side)
+        .prop_map(|(z, y, x)| Spacing::new([z, y, x]).expect("positive"))
 }
 
 /// A volume as the kernels take it, with voxels of 1 mm.
 pub fn volume(voxels: Array3<u8>) -> LabelVolume {
-    LabelVolume::new(voxels, Spacing::new([1.0; 3]).unwrap())
+    LabelVolume::new(voxels, Spacing::new([1.0; 3]).expect("positive"))
 }
 
-/// The runs of the voxels that are not 0.
-pub fn runs_of(voxels: &Array3<u8>) -> RunMask {
-    let (depth, height, width) = voxels.dim();
-    let mut mask = RunMask::new([depth, height, width]);
-    for ((z, y, x), &value) in voxels.indexed_iter() {
-        if value != 0 {
-            mask.push(Run {
-                row: (z * height + y) as u32,
-                start: x as u32,
-                end: x as u32 + 1,
-            });
-        }
-    }
-    mask
+/// The mask of the voxels that are not 0.
+pub fn mask_of(voxels: &Array3<u8>) -> Mask {
+    Mask::of_key(voxels.mapv(|value| u8::from(value != 0)).view(), 1)
 }
 
 /// The voxels of a mask, in C order.
-pub fn voxels_of(mask: &RunMask) -> Vec<Voxel> {
+pub fn voxels_of(mask: &Mask) -> Vec<Voxel> {
     (0..).map_while(|n| mask.nth(n)).collect()
 }
 

@@ -1,0 +1,234 @@
+//! One pass over the rows of two volumes: how often each pair of keys meets, and where.
+
+use super::VoxelBox;
+use super::comparison::LabelOverlap;
+use super::rows::RowSet;
+
+/// A stretch of one row in which truth and prediction hold one key each, and not the same.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Difference {
+    /// The row's number: `z * height + y`.
+    pub(super) row: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) truth: u8,
+    pub(super) prediction: u8,
+}
+
+/// Some rows of two volumes, one after the other.
+pub(super) struct Piece<'v> {
+    pub(super) truth: &'v [u8],
+    pub(super) prediction: &'v [u8],
+    /// Voxels in a row.
+    pub(super) width: usize,
+    /// Rows in a slice.
+    pub(super) height: usize,
+    /// The number, `z * height + y`, of the first.
+    pub(super) first_row: usize,
+}
+
+/// What a pass over some rows finds.
+pub(super) struct Pass {
+    pub(super) labels: Vec<LabelOverlap>,
+    /// For each key the piece's rows that have it in either.
+    pub(super) rows: Vec<RowSet>,
+    /// For each key the piece's rows that have it in exactly one somewhere.
+    pub(super) error_rows: Vec<RowSet>,
+    /// In C order; absent if there were too many.
+    pub(super) differences: Option<Vec<Difference>>,
+    most_differences: usize,
+}
+
+/// How a pair of keys, one in the truth, one in the prediction, has met in one row.
+#[derive(Clone, Copy, Default)]
+struct Meeting {
+    /// The number of the row, from 1; 0 if they never met.
+    row: u32,
+    count: u32,
+    first: u32,
+    last: u32,
+}
+
+/// How pairs of keys meet, a row at a time.
+pub(super) struct Meetings {
+    /// From 1.
+    row: u32,
+    of_pair: Box<[Meeting; 1 << 16]>,
+    /// The pairs that have met in this row.
+    met: Vec<u16>,
+}
+
+impl Meetings {
+    pub(super) fn new() -> Self {
+        let of_pair = vec![Meeting::default(); 1 << 16].try_into();
+        Self {
+            row: 0,
+            of_pair: of_pair.unwrap_or_else(|_| unreachable!("that many were made")),
+            met: Vec::new(),
+        }
+    }
+
+    fn begin_row(&mut self, number: usize) {
+        self.row = number as u32 + 1;
+        self.met.clear();
+    }
+
+    /// Two keys meet `count` times from `first` on.
+    #[inline]
+    fn meet(&mut self, truth: u8, prediction: u8, first: u32, count: u32) {
+        let pair = u16::from(truth) << 8 | u16::from(prediction);
+        let meeting = &mut self.of_pair[usize::from(pair)];
+        if meeting.row != self.row {
+            *meeting = Meeting {
+                row: self.row,
+                count: 0,
+                first,
+                last: 0,
+            };
+            self.met.push(pair);
+        }
+        meeting.count += count;
+        meeting.last = first + count - 1;
+    }
+
+    /// The keys that have met in this row, the truth's first, and how.
+    fn of_row(&self) -> impl Iterator<Item = ([u8; 2], Meeting)> + '_ {
+        let pairs = self.met.iter();
+        pairs.map(|&pair| (pair.to_be_bytes(), self.of_pair[usize::from(pair)]))
+    }
+}
+
+impl Pass {
+    /// Passes over the rows of a piece, noting so many differences at most.
+    pub(super) fn over(
+        piece: &Piece<'_>,
+        meetings: &mut Meetings,
+        most_differences: usize,
+    ) -> Self {
+        let mut pass = Self {
+            labels: vec![LabelOverlap::default(); 256],
+            rows: vec![RowSet::default(); 256],
+            error_rows: vec![RowSet::default(); 256],
+            differences: Some(Vec::new()),
+            most_differences,
+        };
+        let truths = piece.truth.chunks_exact(piece.width);
+        let rows = truths.zip(piece.prediction.chunks_exact(piece.width));
+        let row_count = rows.len();
+        for (row, (truth, prediction)) in rows.enumerate() {
+            let number = piece.first_row + row;
+            meetings.begin_row(number);
+            pass.meet_row(number as u32, truth, prediction, meetings);
+            let at = [number / piece.height, number % piece.height];
+            for meeting in meetings.of_row() {
+                pass.count_meeting(meeting, row, at, row_count);
+            }
+        }
+        pass
+    }
+
+    /// Eight voxels at a time: as one with those before them while nothing changes, one by one
+    /// where something does.
+    fn meet_row(&mut self, number: u32, truth: &[u8], prediction: &[u8], row: &mut Meetings) {
+        let (truths, truth_rest) = truth.as_chunks::<8>();
+        let (predictions, prediction_rest) = prediction.as_chunks::<8>();
+        let mut at = 0;
+        while at < truths.len() {
+            let (t, p) = (truths[at][0], predictions[at][0]);
+            let (all_t, all_p) = ([t; 8], [p; 8]);
+            let same = truths[at..].iter().zip(&predictions[at..]);
+            let eights = same
+                .take_while(|&(a, b)| *a == all_t && *b == all_p)
+                .count();
+            let start = at as u32 * 8;
+            if eights > 0 {
+                let length = eights as u32 * 8;
+                row.meet(t, p, start, length);
+                self.note_difference(number, start, start + length, [t, p]);
+                at += eights;
+                continue;
+            }
+            for (x, (&t, &p)) in (start..).zip(truths[at].iter().zip(&predictions[at])) {
+                row.meet(t, p, x, 1);
+            }
+            self.note_differences(number, start, &truths[at], &predictions[at]);
+            at += 1;
+        }
+        let start = truths.len() as u32 * 8;
+        for (x, (&t, &p)) in (start..).zip(truth_rest.iter().zip(prediction_rest)) {
+            row.meet(t, p, x, 1);
+        }
+        self.note_differences(number, start, truth_rest, prediction_rest);
+    }
+
+    fn note_differences(&mut self, row: u32, start: u32, truth: &[u8], prediction: &[u8]) {
+        if self.differences.is_some() && truth != prediction {
+            for (x, (&t, &p)) in (start..).zip(truth.iter().zip(prediction)) {
+                self.note_difference(row, x, x + 1, [t, p]);
+            }
+        }
+    }
+
+    fn note_difference(&mut self, row: u32, start: u32, end: u32, [truth, prediction]: [u8; 2]) {
+        if truth == prediction {
+            return;
+        }
+        let Some(differences) = &mut self.differences else {
+            return;
+        };
+        if let Some(last) = differences.last_mut()
+            && (last.row, last.end) == (row, start)
+            && (last.truth, last.prediction) == (truth, prediction)
+        {
+            last.end = end;
+        } else if differences.len() < self.most_differences {
+            differences.push(Difference {
+                row,
+                start,
+                end,
+                truth,
+                prediction,
+            });
+        } else {
+            self.differences = None;
+        }
+    }
+
+    /// Counts how two keys met in the piece's row `row`, which is the one at `z`, `y`.
+    fn count_meeting(
+        &mut self,
+        (keys, meeting): ([u8; 2], Meeting),
+        row: usize,
+        [z, y]: [usize; 2],
+        row_count: usize,
+    ) {
+        let [t, p] = keys.map(usize::from);
+        let count = u64::from(meeting.count);
+        let stretch = Some(VoxelBox {
+            low: [z, y, meeting.first as usize],
+            high: [z, y, meeting.last as usize],
+        });
+        self.labels[t].truth += count;
+        self.labels[p].prediction += count;
+        self.rows[t].insert(row, row_count);
+        grow(&mut self.labels[t].either, stretch);
+        if t == p {
+            self.labels[t].both += count;
+            return;
+        }
+        self.rows[p].insert(row, row_count);
+        grow(&mut self.labels[p].either, stretch);
+        for key in [t, p] {
+            self.error_rows[key].insert(row, row_count);
+            grow(&mut self.labels[key].error, stretch);
+        }
+    }
+}
+
+/// Grows a box by another; no box is an empty one.
+pub(super) fn grow(bounds: &mut Option<VoxelBox>, by: Option<VoxelBox>) {
+    *bounds = match (*bounds, by) {
+        (Some(bounds), Some(by)) => Some(bounds.with(by.low).with(by.high)),
+        (bounds, by) => bounds.or(by),
+    };
+}
