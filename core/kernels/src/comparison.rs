@@ -6,7 +6,7 @@ use ndarray::ArrayView3;
 use rayon::prelude::*;
 
 use super::bits::{ByteRow, set_stretch};
-use super::pass::{Difference, Meetings, Pass, Piece, grow};
+use super::pass::{Difference, Differences, Meetings, Pass, Piece, grow};
 use super::rows::{RowSet, numbered_row};
 use super::{LabelVolume, Mask, VoxelBox};
 
@@ -37,7 +37,7 @@ pub struct Findings {
     error_rows: Vec<RowSet>,
     /// So many rows at a time, in C order; absent where there were too many differences.
     rows_per_piece: usize,
-    differences: Vec<Option<Vec<Difference>>>,
+    differences: Vec<Option<Differences>>,
 }
 
 /// A ground truth, a prediction of the same shape, and every label's overlap.
@@ -182,13 +182,7 @@ impl<'a> Comparison<'a> {
     fn differences_in(&self, row: usize) -> Option<&[Difference]> {
         let piece = row / self.findings.rows_per_piece;
         let differences = self.findings.differences[piece].as_ref()?;
-        let row = row as u32;
-        let start = differences.partition_point(|noted| noted.row < row);
-        let count = differences[start..]
-            .iter()
-            .take_while(|noted| noted.row == row)
-            .count();
-        Some(&differences[start..start + count])
+        Some(differences.of_row(row % self.findings.rows_per_piece))
     }
 
     /// Whether the row at `z`, `y` has a voxel with this key in either.

@@ -15,6 +15,23 @@ pub(super) struct Difference {
     pub(super) prediction: u8,
 }
 
+/// The differences in a piece, in C order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Differences {
+    all: Vec<Difference>,
+    /// For each row how many there are before it.
+    before: Vec<u32>,
+}
+
+impl Differences {
+    /// Those of one of the piece's rows.
+    pub(super) fn of_row(&self, row: usize) -> &[Difference] {
+        let start = self.before[row] as usize;
+        let end = self.before.get(row + 1);
+        &self.all[start..end.map_or(self.all.len(), |&end| end as usize)]
+    }
+}
+
 /// Some rows of two volumes, one after the other.
 pub(super) struct Piece<'v> {
     pub(super) truth: &'v [u8],
@@ -34,8 +51,8 @@ pub(super) struct Pass {
     pub(super) rows: Vec<RowSet>,
     /// For each key the piece's rows that have it in exactly one somewhere.
     pub(super) error_rows: Vec<RowSet>,
-    /// In C order; absent if there were too many.
-    pub(super) differences: Option<Vec<Difference>>,
+    /// Absent if there were too many.
+    pub(super) differences: Option<Differences>,
     most_differences: usize,
 }
 
@@ -109,7 +126,7 @@ impl Pass {
             labels: vec![LabelOverlap::default(); 256],
             rows: vec![RowSet::default(); 256],
             error_rows: vec![RowSet::default(); 256],
-            differences: Some(Vec::new()),
+            differences: Some(Differences::default()),
             most_differences,
         };
         let truths = piece.truth.chunks_exact(piece.width);
@@ -118,6 +135,9 @@ impl Pass {
         for (row, (truth, prediction)) in rows.enumerate() {
             let number = piece.first_row + row;
             meetings.begin_row(number);
+            if let Some(differences) = &mut pass.differences {
+                differences.before.push(differences.all.len() as u32);
+            }
             pass.meet_row(number as u32, truth, prediction, meetings);
             let at = [number / piece.height, number % piece.height];
             for meeting in meetings.of_row() {
@@ -176,13 +196,13 @@ impl Pass {
         let Some(differences) = &mut self.differences else {
             return;
         };
-        if let Some(last) = differences.last_mut()
+        if let Some(last) = differences.all.last_mut()
             && (last.row, last.end) == (row, start)
             && (last.truth, last.prediction) == (truth, prediction)
         {
             last.end = end;
-        } else if differences.len() < self.most_differences {
-            differences.push(Difference {
+        } else if differences.all.len() < self.most_differences {
+            differences.all.push(Difference {
                 row,
                 start,
                 end,

@@ -81,7 +81,10 @@ impl<'m> Beams<'m> {
                 carry = any >> 63;
                 self.starts[word] = starts;
                 self.before[word] = bar;
-                bar += starts.count_ones();
+                // Most words have none, and counting is not for nothing.
+                if starts != 0 {
+                    bar += starts.count_ones();
+                }
             }
         }
         bar
@@ -93,13 +96,11 @@ impl<'m> Beams<'m> {
             let indices = self.mask.rows_between(slice * height, (slice + 1) * height);
             let numbers = &self.mask.row_numbers()[indices.clone()];
             for (index, &row) in indices.zip(numbers) {
-                let y = row as usize - slice * height;
-                rows[y] = Some(index as u32);
-                self.filled.push(y / 2);
+                rows[row as usize - slice * height] = Some(index as u32);
             }
         }
-        self.filled.sort_unstable();
-        self.filled.dedup();
+        let filled = (0..self.count()).filter(|&y| self.is_filled(y));
+        self.filled = filled.collect();
     }
 
     fn words(&self, row: Option<u32>) -> &[u64] {

@@ -25,23 +25,23 @@ struct Sphere {
 /// The offsets that are not longer than [`FARTHEST`], the shortest first.
 static SPHERES: LazyLock<Vec<Sphere>> = LazyLock::new(|| {
     let side = -FARTHEST..=FARTHEST;
-    let mut offsets: Vec<[i8; 3]> = side
-        .clone()
-        .flat_map(|z| side.clone().map(move |y| [z, y]))
-        .flat_map(|[z, y]| side.clone().map(move |x| [z, y, x]))
-        .collect();
-    let square = |offset: &[i8; 3]| -> u64 {
-        let squares = offset.map(|length| u64::from(length.unsigned_abs()).pow(2));
-        squares.iter().sum()
-    };
-    offsets.sort_by_key(square);
-    let spheres = offsets.chunk_by(|a, b| square(a) == square(b));
+    let most = usize::from(FARTHEST.unsigned_abs()).pow(2);
+    let mut of_square = vec![Vec::new(); most + 1];
+    for z in side.clone() {
+        for y in side.clone() {
+            for x in side.clone() {
+                let offset = [z, y, x];
+                let squares = offset.map(|length| usize::from(length.unsigned_abs()).pow(2));
+                if let Some(offsets) = of_square.get_mut(squares.iter().sum::<usize>()) {
+                    offsets.push(offset);
+                }
+            }
+        }
+    }
+    let spheres = (0..).zip(of_square).skip(1);
     spheres
-        .map(|offsets| Sphere {
-            square: square(&offsets[0]),
-            offsets: offsets.to_vec(),
-        })
-        .filter(|sphere| (1..=u64::from(FARTHEST.unsigned_abs()).pow(2)).contains(&sphere.square))
+        .map(|(square, offsets)| Sphere { square, offsets })
+        .filter(|sphere| !sphere.offsets.is_empty())
         .collect()
 });
 
