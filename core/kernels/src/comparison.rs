@@ -1,7 +1,5 @@
 //! A ground truth beside a prediction: what one pass over both says of every label.
 
-use std::borrow::Cow;
-
 use ndarray::ArrayView3;
 use rayon::prelude::*;
 
@@ -25,11 +23,8 @@ pub struct LabelOverlap {
     pub either: Option<VoxelBox>,
 }
 
-/// What a comparison found, without the volumes it compared: to be kept from one question to the
-/// next, and put beside the same volumes again by [`Comparison::resume`].
-#[derive(Debug, Clone)]
-pub struct Findings {
-    shape: [usize; 3],
+/// What the passes over all pieces found.
+struct Findings {
     labels: Vec<LabelOverlap>,
     /// For each key the rows that have it in either.
     rows: Vec<RowSet>,
@@ -62,7 +57,7 @@ pub struct Findings {
 pub struct Comparison<'a> {
     truth: &'a LabelVolume,
     prediction: ArrayView3<'a, u8>,
-    findings: Cow<'a, Findings>,
+    findings: Findings,
 }
 
 /// Rows are passed over in pieces of about so many voxels, each by any thread.
@@ -81,29 +76,6 @@ impl<'a> Comparison<'a> {
         Self::in_pieces(truth, prediction, (VOXELS_PER_PIECE / width).max(1), None)
     }
 
-    /// A comparison of volumes that have been compared before, with what was found then.
-    ///
-    /// # Panics
-    /// If the shapes differ. That the voxels are those compared is the caller's promise.
-    pub fn resume(
-        truth: &'a LabelVolume,
-        prediction: ArrayView3<'a, u8>,
-        findings: &'a Findings,
-    ) -> Self {
-        assert_same_shape(truth, prediction);
-        assert_eq!(truth.shape(), findings.shape, "findings of another shape");
-        Self {
-            truth,
-            prediction,
-            findings: Cow::Borrowed(findings),
-        }
-    }
-
-    /// What was found, without the volumes.
-    pub fn into_findings(self) -> Findings {
-        self.findings.into_owned()
-    }
-
     /// With so many rows in a piece, and so many differences noted for each piece at most.
     fn in_pieces(
         truth: &'a LabelVolume,
@@ -111,7 +83,11 @@ impl<'a> Comparison<'a> {
         rows_per_piece: usize,
         most_differences: Option<usize>,
     ) -> Self {
-        assert_same_shape(truth, prediction);
+        assert_eq!(
+            truth.voxels().dim(),
+            prediction.dim(),
+            "truth and prediction differ in shape"
+        );
         let all = |voxels: ArrayView3<'a, u8>| voxels.to_slice().expect("volumes are in C order");
         let [_, height, width] = truth.shape();
         let length = (rows_per_piece * width).max(1);
@@ -133,7 +109,7 @@ impl<'a> Comparison<'a> {
         Self {
             truth,
             prediction,
-            findings: Cow::Owned(Findings::of(truth.shape(), rows_per_piece, passes)),
+            findings: Findings::of(truth.shape(), rows_per_piece, passes),
         }
     }
 
@@ -196,19 +172,10 @@ impl<'a> Comparison<'a> {
     }
 }
 
-fn assert_same_shape(truth: &LabelVolume, prediction: ArrayView3<'_, u8>) {
-    assert_eq!(
-        truth.voxels().dim(),
-        prediction.dim(),
-        "truth and prediction differ in shape"
-    );
-}
-
 impl Findings {
     /// What passes over pieces of so many rows found together.
     fn of(shape: [usize; 3], rows_per_piece: usize, passes: Vec<Pass>) -> Self {
         let mut findings = Self {
-            shape,
             labels: vec![LabelOverlap::default(); 256],
             rows: vec![RowSet::default(); 256],
             error_rows: vec![RowSet::default(); 256],
@@ -294,9 +261,6 @@ mod tests {
                     }
                 }
             }
-            let findings = comparison.into_findings();
-            let resumed = Comparison::resume(&volume, prediction.view(), &findings);
-            prop_assert_eq!(resumed.label(1).truth, truth.iter().filter(|&&v| v == 1).count() as u64);
         }
     }
 }

@@ -29,7 +29,7 @@ mod voxel_box;
 pub use assignment::optimal_assignment;
 pub use blocks::Blocks;
 pub use bounding_box::BoundingBox;
-pub use comparison::{Comparison, Findings, LabelOverlap};
+pub use comparison::{Comparison, LabelOverlap};
 pub use components::largest_component;
 pub use distance::{Outside, SquaredDistances, deepest_voxels};
 pub use instances::{InstancePair, InstanceScores, score_instances, split_single_mask};
