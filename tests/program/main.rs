@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod demo;
+mod dialogue;
 mod documents;
 mod engine_failures;
 mod failures;
@@ -22,6 +23,8 @@ mod resume;
 mod scenario;
 mod shards;
 mod single_files;
+#[path = "../../examples/stand_in/segment.rs"]
+mod stand_in;
 mod telling;
 mod text_track;
 mod validate;

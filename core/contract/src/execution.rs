@@ -86,3 +86,16 @@ pub struct Execution {
     /// The most memory it used, in bytes, where the backend can tell.
     pub peak_memory: Option<u64>,
 }
+
+impl Execution {
+    /// A run of which only its time and its end are known.
+    pub fn new(wall: Duration, ending: Ending) -> Self {
+        Self {
+            wall,
+            phases: Vec::new(),
+            ending,
+            tails: LogTails::default(),
+            peak_memory: None,
+        }
+    }
+}

@@ -52,7 +52,7 @@ pub struct LimitStatus {
 }
 
 /// What a backend says of itself on this machine.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct BackendStatus {
     /// The engine's name, for people: `Docker Engine`, `this machine`.
     pub engine: String,

@@ -59,6 +59,23 @@ pub struct Runnable {
     pub facts: SubmissionFacts,
 }
 
+impl Runnable {
+    /// A submission of which nothing was loaded and nothing else found out.
+    pub fn new(
+        submission: Submission,
+        reference: impl Into<String>,
+        fingerprint: impl Into<String>,
+    ) -> Self {
+        Self {
+            submission,
+            reference: reference.into(),
+            fingerprint: fingerprint.into(),
+            loaded: Vec::new(),
+            facts: SubmissionFacts::None,
+        }
+    }
+}
+
 /// What a backend found out of a submission while it made it runnable.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

@@ -1,0 +1,93 @@
+//! A submission for the tests: the Rust twin of `tests/fixtures/model/predict.py`.
+//!
+//! Deterministic, integer arithmetic only. Cases named `crash_always*` never get an output;
+//! `crash_at_click_2*` get none at the second click. Images with `text_prompts` and no boxes are
+//! segmented by the intensities that the prompts name.
+
+mod segment;
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use ndarray::Array3;
+use segarena_core::npz::pickle::Value;
+use segarena_core::npz::{NpzMembers, write_volume};
+use segarena_core::prompt::ModelInput;
+
+use segment::segment;
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let inputs = std::env::var("INPUTS")?;
+    let outputs = std::env::var("OUTPUTS")?;
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(&inputs)? {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    for name in names.iter().filter(|name| name.ends_with(".npz")) {
+        let path = Path::new(&inputs).join(name);
+        if name.starts_with("zz_crash_always") {
+            eprintln!("deliberate failure on {name}");
+            return Ok(ExitCode::FAILURE);
+        }
+        if let Some(labels) = segment_by_text(&NpzMembers::open(&path)?)? {
+            write_volume(&Path::new(&outputs).join(name), "segs", labels.view())?;
+            continue;
+        }
+        let input = ModelInput::read(&path)?;
+        let second_click = input.click_count == 2;
+        if name.starts_with("crash_always")
+            || (name.starts_with("crash_at_click_2") && second_click)
+        {
+            eprintln!("deliberate failure on {name}");
+            return Ok(ExitCode::FAILURE);
+        }
+        let labels = segment(name, &input);
+        write_volume(&Path::new(&outputs).join(name), "segs", labels.view())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives each prompt's label to the voxels of its intensity; `None` where the prompts are not
+/// the only ones.
+fn segment_by_text(members: &NpzMembers) -> Result<Option<Array3<u8>>, Box<dyn Error>> {
+    if !members.has("text_prompts") || members.has("boxes") || members.has("clicks") {
+        return Ok(None);
+    }
+    let image = members.volume("imgs")?.mapv(|value| value as i32);
+    let array = members.objects("text_prompts")?;
+    let Some(prompts @ Value::Dict(entries)) = array.items().first() else {
+        return Err("`text_prompts` holds no dictionary".into());
+    };
+    let is_instances = matches!(prompts.get("instance_label"), Some(Value::Int(1)));
+    let reach = if is_instances { 40 } else { 15 };
+    let mut labels = Array3::zeros(image.dim());
+    for (key, text) in entries {
+        let (Value::Str(key), Value::Str(text)) = (key, text) else {
+            continue;
+        };
+        let label: u8 = key.parse()?;
+        let intensity = number_after(text, "intensity ").ok_or("a prompt without intensity")?;
+        let grid = number_after(text, "as instances of size ");
+        for ((z, y, x), value) in labels.indexed_iter_mut() {
+            if (image[[z, y, x]] - intensity).abs() > reach {
+                continue;
+            }
+            *value = match grid {
+                Some(size) => {
+                    let [z, y, x] = [z, y, x].map(|index| index / size as usize);
+                    (1 + (z * 31 + y * 7 + x) % 200) as u8
+                }
+                None => label,
+            };
+        }
+    }
+    Ok(Some(labels))
+}
+
+fn number_after(text: &str, words: &str) -> Option<i32> {
+    let (_, rest) = text.split_once(words)?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
