@@ -1,5 +1,6 @@
 //! What to say of what a submission wrote, and of the time and memory that it took.
 
+use segarena_core::dialogue::PromptKind;
 use segarena_core::record::{InteractionRecord, Outcome};
 
 use super::Check;
@@ -82,7 +83,7 @@ pub(super) fn time(tried: &Tried) -> Vec<Check> {
             .filter(|i| i.outcome != Outcome::Skipped);
         let sound = ran.filter(|i| !i.outcome.is_failure());
         let (boxes, clicks): (Vec<&InteractionRecord>, Vec<&InteractionRecord>) =
-            sound.partition(|i| i.index == 1);
+            sound.partition(|i| i.prompt == PromptKind::BOX);
         if clicks.is_empty() {
             return None;
         }
@@ -156,6 +157,9 @@ mod tests {
                 let mut record = InteractionRecord::skipped(&[1, 2]);
                 record.outcome = Outcome::Ok { exit_code: 0 };
                 (record.index, record.seconds) = (at + 1, seconds);
+                if at > 0 {
+                    record.prompt = PromptKind::CLICKS;
+                }
                 record
             });
             let case = TriedCase {

@@ -12,7 +12,7 @@ use segarena_core::dialogue::{
     Prompt, PromptKind, Scores, Track,
 };
 use segarena_core::npz::{NpzMembers, Prediction};
-use segarena_core::prompt::{BoundingBox, ModelInput};
+use segarena_core::prompt::{ModelInput, boxes_of};
 use segarena_core::protocol::Protocol;
 use segarena_core::record::ClickRecord;
 use serde_json::json;
@@ -46,12 +46,9 @@ fn model_input(case: &Case, prompt: &Prompt) -> ModelInput {
         _ => None,
     });
     let clicks = prompt.clicks.iter().map(|(_, click)| *click).collect();
-    let boxes = case.keys.iter().filter(|_| case.image.has_boxes());
     ModelInput {
         image: image.volume("imgs").unwrap(),
-        boxes: boxes
-            .map(|(_, key)| BoundingBox::around(case.truth.voxels(), key).unwrap())
-            .collect(),
+        boxes: case.image.boxes().map_or_else(Vec::new, |boxes| boxes_of(boxes).unwrap()),
         last_clicks: previous.is_some().then_some(clicks),
         click_count: prompt.index - 1,
         previous,

@@ -24,8 +24,13 @@ fn box_value(bounds: &BoundingBox) -> Value {
     Value::Dict(fields.map(item).to_vec())
 }
 
+/// The boxes in a member `boxes`; `None` where an item of it is not one.
+pub fn boxes_of(member: &ObjectArray) -> Option<Vec<BoundingBox>> {
+    member.items().iter().map(read_box).collect()
+}
+
 /// One label's box; `None` where the value is not one.
-pub(super) fn read_box(value: &Value) -> Option<BoundingBox> {
+fn read_box(value: &Value) -> Option<BoundingBox> {
     let bound = |key: &str| value.get(key).and_then(index);
     Some(BoundingBox {
         z_min: bound("z_min")?,

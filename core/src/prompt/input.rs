@@ -6,7 +6,7 @@ use ndarray::Array3;
 
 use segarena_kernels::BoundingBox;
 
-use super::bounds::read_box;
+use super::bounds::boxes_of;
 use crate::clicks::{Click, ClickKind};
 use crate::npz::pickle::Value;
 use crate::npz::{NpzError, NpzMembers};
@@ -57,12 +57,7 @@ impl ModelInput {
         };
         let boxes = match members.has("boxes") {
             false => Some(Vec::new()),
-            true => members
-                .objects("boxes")?
-                .items()
-                .iter()
-                .map(read_box)
-                .collect(),
+            true => boxes_of(&members.objects("boxes")?),
         };
         let mut input = Self {
             image: members.volume("imgs")?,

@@ -6,7 +6,7 @@
 mod bounds;
 mod input;
 
-pub use bounds::boxes_member;
+pub use bounds::{boxes_member, boxes_of};
 pub use input::{InputError, ModelInput};
 pub use segarena_dialogue::history::{ClickHistory, LabelClicks};
 pub use segarena_kernels::BoundingBox;
