@@ -139,6 +139,9 @@ impl Track for ScribbleTrack {
     fn prompts(&self) -> Vec<PromptKind> {
         vec![PromptKind::new("scribble")]
     }
+    fn seconds_allowed(&self, _: usize) -> Option<f64> {
+        None
+    }
     fn dialogue(&self, case: CaseTruth) -> Result<Box<dyn Dialogue>, CaseProblem> {
         Ok(Box::new(Scribble {
             asked: false,
@@ -177,6 +180,7 @@ impl Dialogue for Scribble {
         Scores {
             measures: vec![("Voxels", Some(voxels as f64))],
             labels: Vec::new(),
+            instances: None,
         }
     }
     fn prediction(&self) -> &Prediction {
