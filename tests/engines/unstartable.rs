@@ -60,6 +60,7 @@ pub(crate) fn images_that_cannot_be_started_are_their_submissions_failure(engine
     let scenario = engine.scenario("").case("micro_tiny_objects");
     let mut scenario = scenario.arguments(&["--clicks", "0"]);
     for (name, image) in unstartable() {
+        let image = image.renamed(&format!("odd-{name}:latest"));
         let file = format!("{name}.tar");
         std::fs::write(scenario.path().join(&file), image.to_tar().unwrap()).unwrap();
         scenario = scenario.archive(name, &file, "");

@@ -41,6 +41,13 @@ impl ImageArchive {
         Self::default()
     }
 
+    /// Gives it this name in the place of those it has.
+    #[must_use]
+    pub fn renamed(mut self, name: &str) -> Self {
+        self.names = vec![name.to_owned()];
+        self
+    }
+
     /// Gives it a further name.
     #[must_use]
     pub fn also_named(mut self, name: &str) -> Self {
