@@ -48,7 +48,10 @@ fn model_input(case: &Case, prompt: &Prompt) -> ModelInput {
     let clicks = prompt.clicks.iter().map(|(_, click)| *click).collect();
     ModelInput {
         image: image.volume("imgs").unwrap(),
-        boxes: case.image.boxes().map_or_else(Vec::new, |boxes| boxes_of(boxes).unwrap()),
+        boxes: case
+            .image
+            .boxes()
+            .map_or_else(Vec::new, |boxes| boxes_of(boxes).unwrap()),
         last_clicks: previous.is_some().then_some(clicks),
         click_count: prompt.index - 1,
         previous,

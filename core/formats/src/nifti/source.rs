@@ -75,7 +75,7 @@ struct Source<R> {
 
 enum Content<R> {
     Plain(R),
-    Gzip(MultiGzDecoder<R>),
+    Gzip(Box<MultiGzDecoder<R>>),
 }
 
 impl<R: io::BufRead + Seek> Source<R> {
@@ -85,7 +85,7 @@ impl<R: io::BufRead + Seek> Source<R> {
         let got = read_up_to(&mut reader, &mut magic).map_err(reading())?;
         reader.rewind().map_err(reading())?;
         let mut content = match magic {
-            [0x1f, 0x8b] if got == 2 => Content::Gzip(MultiGzDecoder::new(reader)),
+            [0x1f, 0x8b] if got == 2 => Content::Gzip(Box::new(MultiGzDecoder::new(reader))),
             _ => Content::Plain(reader),
         };
         // No further than the header, as the voxels may begin right behind it.
