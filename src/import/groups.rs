@@ -7,9 +7,12 @@ use anyhow::Context;
 use segarena_core::results::write_whole;
 
 /// The group that a case's name says: what is before its first `_`, as the challenge names its
-/// modalities.
+/// modalities; `other` where there is nothing, as in a report.
 pub(crate) fn group_of(case: &str) -> &str {
-    case.split_once('_').map_or(case, |(group, _)| group)
+    match case.split_once('_') {
+        Some((group, _)) if !group.is_empty() => group,
+        _ => "other",
+    }
 }
 
 /// Adds cases to the file, by name without `.npz`; a case that is there gets its new group, others
@@ -61,6 +64,7 @@ mod tests {
     #[test]
     fn a_group_is_what_is_before_the_first_underscore() {
         assert_eq!(group_of("CT_liver_0001"), "CT");
-        assert_eq!(group_of("liver"), "liver");
+        assert_eq!(group_of("liver"), "other");
+        assert_eq!(group_of("_1"), "other");
     }
 }

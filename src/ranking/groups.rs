@@ -23,7 +23,7 @@ pub(crate) enum GroupsError {
     #[error("cannot read the groups {path}: {source}")]
     Unreadable { path: String, source: csv::Error },
     #[error(
-        "{path} has the columns {found}, and needs `case` and `group` (the first line names the columns)"
+        "{path} has the columns {found}, and needs `CaseName` (or `case`) and `group` (the first line names the columns)"
     )]
     Columns { path: String, found: String },
     #[error("{path}, line {line}: {message}")]
@@ -35,8 +35,8 @@ pub(crate) enum GroupsError {
 }
 
 impl Groups {
-    /// Reads a CSV file with the columns `case` (with or without `.npz`) and `group`; others are
-    /// left alone.
+    /// Reads a CSV file with the columns `CaseName`, as in the official tables, or `case` (with or
+    /// without `.npz`) and `group`; others are left alone.
     ///
     /// # Errors
     /// When it can't be read, lacks a column, or a line is empty in one or names a case twice.
@@ -52,7 +52,8 @@ impl Groups {
             .map_err(unreadable)?;
         let headers = reader.headers().map_err(unreadable)?.clone();
         let place = |name: &str| headers.iter().position(|header| header == name);
-        let (Some(case), Some(group)) = (place("case"), place("group")) else {
+        let case = place("CaseName").or_else(|| place("case"));
+        let (Some(case), Some(group)) = (case, place("group")) else {
             return Err(GroupsError::Columns {
                 path,
                 found: headers.iter().collect::<Vec<_>>().join(", "),
@@ -123,6 +124,8 @@ mod tests {
     #[test]
     fn a_file_names_the_group_of_each_case_in_any_order_of_columns() {
         let groups = read("group,site,case\nhead,A,1.npz\nheart,B,CT_2\n").unwrap();
+        let official = read("CaseName,group\n1,head\nCT_2,heart\n").unwrap();
+        assert_eq!(groups, official);
         assert_eq!(groups.of("1.npz"), "head");
         assert_eq!(groups.of("CT_2.npz"), "heart");
         assert_eq!(groups.of("CT_3.npz"), OTHER);
