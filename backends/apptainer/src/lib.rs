@@ -2,8 +2,8 @@
 //!
 //! `apptainer exec` is a child process that makes a container around itself, so all of it is
 //! `segarena-child`'s: its end, its time limit, its output. What is this crate's own is what an
-//! archive is turned into ([`store`]), the words that contain a submission ([`exec`]), and what of
-//! its limits holds on this machine ([`launcher`], [`job`]).
+//! archive is turned into (`store`), the words that contain a submission (`exec`), and what of
+//! its limits holds on this machine (`launcher`, `job`).
 #![warn(missing_docs)]
 
 mod backend;

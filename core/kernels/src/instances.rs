@@ -57,7 +57,7 @@ pub struct InstanceScores {
 
 /// Matches instances as the challenge does: an optimal assignment of the costs
 /// −\[IoU ≥ 0.5\] − IoU / (2·min(n, m)) for n instances of the truth and m of the prediction; a
-/// pair of it matches if its IoU is at least [`LEAST_IOU`].
+/// pair of it matches if its IoU is at least `LEAST_IOU`.
 ///
 /// A prediction that is one mask is to be split before, by [`split_single_mask`].
 ///

@@ -53,7 +53,7 @@ impl RunRecord {
     /// The version of the form of `run.json`.
     pub const SCHEMA: u32 = 1;
 
-    /// The run's track, as [`known_track`] knows it.
+    /// The run's track, as `known_track` knows it.
     pub fn track(&self) -> Option<Arc<dyn Track>> {
         known_track(&self.track, &self.protocol)
     }
