@@ -41,8 +41,9 @@ impl Column {
     }
 }
 
-/// The scores of the challenge's tables, in their order.
-pub(crate) const SCORES: [Column; 4] = [
+/// The scores of the challenge's tables, in their order: those of the interactive track, then those
+/// that only instances have.
+pub(crate) const SCORES: [Column; 6] = [
     Column {
         id: "dsc_auc",
         name: "DSC AUC",
@@ -58,13 +59,25 @@ pub(crate) const SCORES: [Column; 4] = [
     Column {
         id: "dsc_final",
         name: "DSC final",
-        of: |record| Some(record.dsc_final()),
+        of: |record| record.final_measure("DSC"),
         better: Better::Higher,
     },
     Column {
         id: "nsd_final",
         name: "NSD final",
-        of: |record| Some(record.nsd_final()),
+        of: |record| record.final_measure("NSD"),
+        better: Better::Higher,
+    },
+    Column {
+        id: "f1",
+        name: "F1",
+        of: |record| record.final_measure("F1"),
+        better: Better::Higher,
+    },
+    Column {
+        id: "dsc_tp",
+        name: "DSC TP",
+        of: |record| record.final_measure("DSC_TP"),
         better: Better::Higher,
     },
 ];

@@ -105,11 +105,11 @@ mod tests {
     #[test]
     fn every_score_counts_once_until_weights_are_given() {
         let mut settings = Settings::default();
-        assert_eq!(SCORES.map(|column| settings.weight(&column)), [1.0; 4]);
+        assert_eq!(SCORES.map(|column| settings.weight(&column)), [1.0; 6]);
         assert_eq!(settings.weight(&SECONDS), 0.0);
         settings.weights = [("dsc_final".to_owned(), 2.0), ("seconds".to_owned(), 0.5)].into();
         let weights = SCORES.map(|column| settings.weight(&column));
-        assert_eq!(weights, [0.0, 0.0, 2.0, 0.0]);
+        assert_eq!(weights, [0.0, 0.0, 2.0, 0.0, 0.0, 0.0]);
         assert_eq!(settings.weight(&SECONDS), 0.5);
     }
 
