@@ -80,11 +80,11 @@ struct Planner<'a> {
 
 impl Planner<'_> {
     fn plan(&self) -> anyhow::Result<Plan> {
+        let images = self.images()?;
         let output = self.output()?;
         let backend = self.backend(&output)?;
         let protocol = self.protocol()?;
         let track = self.track(&protocol)?;
-        let images = self.images()?;
         let ground_truth = self.ground_truth()?;
         let submissions = self.submissions(backend.kind())?;
         let jobs = self.jobs()?;

@@ -48,7 +48,7 @@ fn an_unknown_key_is_named_with_its_line_and_the_keys_there_are() {
     refused_config(
         "images =",
         "imgs =",
-        &["line 2", "imgs", "`images` or `ground_truth`"],
+        &["line 2", "imgs", "`images`, `ground_truth`, `groups`"],
     );
     refused_config(
         "env =",
