@@ -4,7 +4,7 @@ use super::*;
 use crate::scenario::segarena;
 
 /// The base that `tests/engines/setup.sh` makes: Debian with Python and numpy.
-const BASE: &str = "segarena-test-python:latest";
+const BASE: &str = "test-python-base:latest";
 
 pub(crate) fn a_new_submission_builds_and_runs_as_an_image() {
     let _mine = DOCKER.lock();

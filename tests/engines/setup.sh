@@ -28,9 +28,9 @@ fi
 docker info --format 'Docker {{.ServerVersion}}'
 
 # The base that an image of a new submission is built on.
-docker image inspect segarena-test-python >/dev/null 2>&1 ||
+docker image inspect test-python-base >/dev/null 2>&1 ||
   mmdebstrap --quiet --variant=minbase --include=python3-numpy bookworm - \
-    http://deb.debian.org/debian | docker import - segarena-test-python:latest
+    http://deb.debian.org/debian | docker import - test-python-base:latest
 
 id segarena-test >/dev/null 2>&1 || useradd --create-home segarena-test
 grep -q '^segarena-test:' /etc/subuid || usermod --add-subuids 200000-265535 --add-subgids 200000-265535 segarena-test
