@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use ndarray::{Array3, Zip};
 use rayon::prelude::*;
-use segarena_core::case::CaseFiles;
+use segarena_core::case::{CaseFiles, stem};
 use segarena_core::nifti::{Affine, Geometry, write_nifti};
 use segarena_core::npz::{GroundTruth, Image, NpzMembers, read_ground_truth, read_saved_segs};
 use segarena_core::record::{CaseRecord, Outcome};
@@ -62,7 +62,6 @@ fn wanted<'r>(
     options: &ExportOptions,
 ) -> anyhow::Result<Vec<(&'r PastSubmission, &'r CaseRecord)>> {
     let names = |name: &str, among: &[String]| {
-        let stem = |name: &str| name.strip_suffix(".npz").unwrap_or(name).to_owned();
         among.is_empty() || among.iter().any(|one| stem(one) == stem(name))
     };
     let submissions = run.submissions.iter();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use segarena_core::case::stem;
 use serde::{Deserialize, Serialize};
 
 /// Where a case belongs that nothing assigns to a group.
@@ -95,10 +96,6 @@ impl Groups {
     pub(crate) fn lacks<'c>(&self, mut cases: impl Iterator<Item = &'c str>) -> Option<&'c str> {
         cases.find(|case| !self.named.is_empty() && !self.named.contains_key(stem(case)))
     }
-}
-
-fn stem(case: &str) -> &str {
-    case.strip_suffix(".npz").unwrap_or(case)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use segarena_container::request::{INPUTS, OUTPUTS};
-use segarena_contract::{InteractionRequest, Placeholders, Submission, SubmissionSource};
+use segarena_contract::{InteractionRequest, Placeholders, Submission};
 
 use crate::config::Config;
 use crate::image::Image;
@@ -145,15 +145,7 @@ fn mount(host: &Path, inside: &str) -> String {
 
 /// What is run in a container.
 pub(crate) fn command<'a>(config: &'a Config, submission: &'a Submission) -> &'a [String] {
-    match &submission.source {
-        SubmissionSource::Archive {
-            argv: Some(argv), ..
-        }
-        | SubmissionSource::Image {
-            argv: Some(argv), ..
-        } => argv,
-        _ => &config.command,
-    }
+    submission.source.container_command(&config.command)
 }
 
 /// The variables for a submission, its own before those of `[backend]`, with their placeholders.
@@ -169,6 +161,8 @@ mod tests {
     use std::time::Duration;
 
     use segarena_contract::ImageFacts;
+
+    use segarena_contract::SubmissionSource;
 
     use super::*;
     use crate::image::ImageConfig;

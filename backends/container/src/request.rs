@@ -5,9 +5,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use segarena_child::ProcessIdentity;
-use segarena_contract::{
-    InteractionRequest, Placeholders, Runnable, Submission, SubmissionSource, short_hash,
-};
+use segarena_contract::{InteractionRequest, Placeholders, Runnable, Submission, short_hash};
 
 use crate::limits::{Devices, Limits};
 use crate::options::{ContainerOptions, Isolation};
@@ -160,15 +158,7 @@ fn variables(options: &ContainerOptions, submission: &Submission) -> BTreeMap<St
 }
 
 fn argv<'a>(options: &'a ContainerOptions, submission: &'a Submission) -> &'a [String] {
-    match &submission.source {
-        SubmissionSource::Archive {
-            argv: Some(argv), ..
-        }
-        | SubmissionSource::Image {
-            argv: Some(argv), ..
-        } => argv,
-        _ => &options.command,
-    }
+    submission.source.container_command(&options.command)
 }
 
 fn selinux_is_enforced() -> bool {
@@ -177,6 +167,8 @@ fn selinux_is_enforced() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use segarena_contract::SubmissionSource;
+
     use super::*;
 
     fn submission(value: &str, argv: Option<&str>) -> Submission {

@@ -32,6 +32,21 @@ pub enum SubmissionSource {
     },
 }
 
+impl SubmissionSource {
+    /// What is run in a container: the submission's own command, or `usual` where it has none.
+    pub fn container_command<'a>(&'a self, usual: &'a [String]) -> &'a [String] {
+        match self {
+            Self::Archive {
+                argv: Some(argv), ..
+            }
+            | Self::Image {
+                argv: Some(argv), ..
+            } => argv,
+            _ => usual,
+        }
+    }
+}
+
 /// One submission to evaluate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submission {

@@ -17,7 +17,7 @@ use super::{
     CaseIdentity, CheckedCases, Fingerprint, Progress, RunRecord, RunSummary, SubmissionState,
     SubmissionSummary,
 };
-use crate::case::CaseFiles;
+use crate::case::{CaseFiles, stem};
 use crate::record::CaseRecord;
 use crate::results::{
     SubmissionFiles, WriteError, create_folder, metrics_table, remove_all_temporaries, write_json,
@@ -388,8 +388,7 @@ fn with(shared: &Fingerprint, submission: &str, checked: &CheckedCases) -> Finge
 }
 
 fn has_predictions(files: &SubmissionFiles, case: &str) -> bool {
-    let stem = case.strip_suffix(".npz").unwrap_or(case);
-    files.predictions(stem).is_file()
+    files.predictions(stem(case)).is_file()
 }
 
 fn in_order<'a>(
