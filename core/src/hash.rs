@@ -18,7 +18,7 @@ pub fn hash_case(files: &CaseFiles) -> io::Result<String> {
     if files.ground_truth != files.image {
         add_file(&mut hash, &files.ground_truth)?;
     }
-    Ok(hex(&hash.finalize()))
+    Ok(hex::encode(hash.finalize()))
 }
 
 /// The SHA-256 of a file, in hexadecimal, as `sha256sum` prints it.
@@ -28,12 +28,7 @@ pub fn hash_case(files: &CaseFiles) -> io::Result<String> {
 pub fn hash_file(path: &Path) -> io::Result<String> {
     let mut hash = Sha256::new();
     add_content(&mut hash, &mut File::open(path)?)?;
-    Ok(hex(&hash.finalize()))
-}
-
-/// Bytes in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Ok(hex::encode(hash.finalize()))
 }
 
 fn add_file(hash: &mut Sha256, path: &Path) -> io::Result<()> {

@@ -89,8 +89,7 @@ pub(crate) fn fingerprint(files: [&Path; 2], options: &str) -> std::io::Result<S
         hash.update(format!("{}\0{}\0{changed}\0", path.display(), about.len()));
     }
     hash.update(options);
-    let digest = hash.finalize();
-    Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(hash.finalize()))
 }
 
 #[cfg(test)]

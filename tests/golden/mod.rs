@@ -106,12 +106,7 @@ fn compare_predictions(case: &str, official: &Value, results: &Path) {
     let mut hashes = Vec::new();
     for prediction in read_saved_segs(&results.join(case)).unwrap() {
         let bytes: Vec<u8> = prediction.unwrap().iter().copied().collect();
-        let hash = Sha256::digest(&bytes);
-        hashes.push(
-            hash.iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>(),
-        );
+        hashes.push(hex::encode(Sha256::digest(&bytes)));
     }
     assert_eq!(json!(hashes), official["all_segs_sha256"], "{case}");
 }

@@ -52,10 +52,7 @@ fn the_stand_in_scores_what_the_official_script_says() {
         }
         let mut saved = read_saved_segs(&scenario.result("s").join(case)).unwrap();
         let bytes: Vec<u8> = saved.next().unwrap().unwrap().iter().copied().collect();
-        let hash: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = hex::encode(Sha256::digest(&bytes));
         assert_eq!(hash, official["segs_sha256"], "{case}");
     }
     let run = scenario.run_record();

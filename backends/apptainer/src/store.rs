@@ -411,11 +411,7 @@ fn complete(rootfs: &Path, config: &ImageConfig) -> io::Result<()> {
 
 /// A SHA-256 in hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// The SHA-256 of a file's content.
@@ -434,7 +430,7 @@ pub(crate) async fn digest_of(path: &Path, progress: &dyn PrepareProgress) -> io
         let mut piece = vec![0; 1 << 20];
         loop {
             match file.read(&mut piece) {
-                Ok(0) => return Ok(hexadecimal(&hash.finalize())),
+                Ok(0) => return Ok(hex::encode(hash.finalize())),
                 Ok(count) => {
                     hash.update(&piece[..count]);
                     counted.fetch_add(count as u64, Ordering::Relaxed);

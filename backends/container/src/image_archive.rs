@@ -118,7 +118,7 @@ impl ImageArchive {
     /// When a program or a library of it can't be read.
     pub fn to_tar(&self) -> io::Result<Vec<u8>> {
         let layer = self.layer()?;
-        let digest = hex(&Sha256::digest(&layer));
+        let digest = hex::encode(Sha256::digest(&layer));
         let mut configuration = json!({
             "architecture": self.architecture.as_deref().unwrap_or(here()),
             "os": "linux",
@@ -134,7 +134,7 @@ impl ImageArchive {
             configuration["config"][key] = value.clone();
         }
         let configuration = serde_json::to_vec(&configuration)?;
-        let name = format!("{}.json", hex(&Sha256::digest(&configuration)));
+        let name = format!("{}.json", hex::encode(Sha256::digest(&configuration)));
         let manifest = json!([{
             "Config": name,
             "RepoTags": self.names,
@@ -208,10 +208,6 @@ fn here() -> &'static str {
 
 fn relative(path: &str) -> &str {
     path.trim_start_matches('/')
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn add_folder(tar: &mut Builder<Vec<u8>>, path: &str) -> io::Result<()> {

@@ -9,3 +9,4 @@ pub mod nifti;
 pub mod npz;
 pub mod removal;
 pub mod temporary;
+pub mod whole_file;

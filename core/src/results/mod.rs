@@ -2,13 +2,13 @@
 
 mod table;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use segarena_formats::temporary::{is_abandoned, is_temporary, temporary_prefix};
+use segarena_formats::temporary::{is_abandoned, is_temporary};
+use segarena_formats::whole_file::WholeFile;
 
 pub use table::metrics_table;
 
@@ -28,26 +28,14 @@ pub struct WriteError {
 /// Those of any of these steps; `path` is then as it was before.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
     let write = || -> io::Result<()> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::Builder::new()
-            .prefix(temporary_prefix())
-            .tempfile_in(folder)?;
+        let mut file = WholeFile::create(path)?;
         file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        make_readable(file.as_file())?;
-        file.persist(path)?;
-        File::open(folder)?.sync_all()
+        file.finish()
     };
     write().map_err(|source| WriteError {
         path: path.to_owned(),
         source,
     })
-}
-
-/// Temporary files are private to their owner; results are for everybody the umask would let in.
-fn make_readable(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
 }
 
 /// Writes a record as indented JSON with a final newline.

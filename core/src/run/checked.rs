@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::RunError;
 use crate::case::{Case, CaseFiles};
 use crate::event::{Event, Observer};
-use crate::hash::{hash_case, hex};
+use crate::hash::hash_case;
 use crate::results::{WriteError, write_whole};
 
 /// What is known of every case of a run, in the run's order.
@@ -141,7 +141,7 @@ impl CheckedCases {
             path: folder.to_owned(),
             source: io::Error::other(error),
         })?;
-        let name = format!("{PREFIX}{}.json", &hex(&Sha256::digest(&text))[..16]);
+        let name = format!("{PREFIX}{}.json", &hex::encode(Sha256::digest(&text))[..16]);
         let path = folder.join(&name);
         if !path.exists() {
             write_whole(&path, &text)?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::hash::hex;
 use crate::protocol::Protocol;
 
 /// Everything that determines a submission's numbers.
@@ -70,7 +69,7 @@ impl Fingerprint {
         };
         // Nothing in it can fail to be written; an empty text would be no other run's.
         let text = serde_json::to_vec(&one).unwrap_or_default();
-        hex(&Sha256::digest(&text))
+        hex::encode(Sha256::digest(&text))
     }
 
     /// All of it that is the same for every case.

@@ -1,8 +1,6 @@
 //! Writing a label volume beside its image.
 
-use std::fs::{File, Permissions};
-use std::io::{BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{BufWriter, IntoInnerError, Write};
 use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
@@ -10,6 +8,7 @@ use ndarray::ArrayView3;
 
 use super::error::{NiftiError, NiftiFlaw};
 use super::header::Geometry;
+use crate::whole_file::WholeFile;
 
 /// The longest axis that version 1 can say.
 const LONGEST_AXIS: usize = i16::MAX as usize;
@@ -43,17 +42,8 @@ fn write(path: &Path, voxels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result
         return Err(NiftiFlaw::Unwritable { shape: [z, y, x] });
     }
     let header = header_bytes(geometry)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new()
-        .prefix(".segarena-")
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)
-        .map_err(failed())?;
+    let file = BufWriter::new(WholeFile::create(path).map_err(failed())?);
     // No time in it, so that equal volumes give equal bytes.
-    let file = BufWriter::new(temporary.as_file());
     let mut gzip = GzBuilder::new().write(file, Compression::fast());
     gzip.write_all(&header).map_err(failed())?;
     match voxels.as_slice() {
@@ -65,15 +55,11 @@ fn write(path: &Path, voxels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result
             }
         }
     }
-    let mut buffered = gzip.finish().map_err(failed())?;
-    buffered.flush().map_err(failed())?;
-    drop(buffered);
-    temporary.as_file().sync_all().map_err(failed())?;
-    temporary
-        .persist(path)
-        .map_err(|error| failed()(error.error))?;
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
+    let buffered = gzip.finish().map_err(failed())?;
+    buffered
+        .into_inner()
+        .map_err(IntoInnerError::into_error)
+        .and_then(WholeFile::finish)
         .map_err(failed())
 }
 

@@ -1,22 +1,20 @@
 //! Writing an `.npz` file, whole or not at all.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IntoInnerError};
 use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayBase, ArrayView3, Data, Dimension, arr1};
-use tempfile::NamedTempFile;
 
 use super::error::{Flaw, NpzError};
 use super::pickle::ObjectArray;
 use super::writer::{NpzWriter, Writable};
+use crate::whole_file::WholeFile;
 
 /// An `.npz` file being written: members are added one by one, and the file appears under its
 /// name when it is [finished](Self::finish).
 pub struct NpzFile {
     path: PathBuf,
-    temporary: NamedTempFile,
-    writer: NpzWriter<BufWriter<File>>,
+    writer: NpzWriter<BufWriter<WholeFile>>,
 }
 
 impl NpzFile {
@@ -25,21 +23,10 @@ impl NpzFile {
     /// # Errors
     /// If its folder does not take it.
     pub fn create(path: &Path) -> Result<Self, NpzError> {
-        let begin = || -> std::io::Result<_> {
-            let folder = path
-                .parent()
-                .filter(|folder| !folder.as_os_str().is_empty());
-            let temporary = tempfile::Builder::new()
-                .prefix(crate::temporary::temporary_prefix())
-                .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-            let writer = NpzWriter::new(BufWriter::new(temporary.reopen()?));
-            Ok((temporary, writer))
-        };
-        let (temporary, writer) = begin().map_err(|source| io_error(path, source))?;
+        let file = WholeFile::create(path).map_err(|source| io_error(path, source))?;
         Ok(Self {
             path: path.to_owned(),
-            temporary,
-            writer,
+            writer: NpzWriter::new(BufWriter::new(file)),
         })
     }
 
@@ -76,17 +63,11 @@ impl NpzFile {
             .writer
             .finish()
             .map_err(|flaw| NpzError::new(&self.path, flaw))?;
-        let place = || -> std::io::Result<()> {
-            use std::os::unix::fs::PermissionsExt;
-            let mut file = buffered
-                .into_inner()
-                .map_err(std::io::IntoInnerError::into_error)?;
-            file.flush()?;
-            file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-            self.temporary.persist(&self.path)?;
-            Ok(())
-        };
-        place().map_err(|source| io_error(&self.path, source))
+        buffered
+            .into_inner()
+            .map_err(IntoInnerError::into_error)
+            .and_then(WholeFile::finish)
+            .map_err(|source| io_error(&self.path, source))
     }
 }
 

@@ -1,12 +1,9 @@
 //! `OUT/TEAM/CASE.npz`: every interaction's prediction, as one file that is whole or not there.
 
-use std::fs::{File, Permissions};
-use std::io::{self, BufWriter};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{BufWriter, IntoInnerError};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, Array3, ArrayView3};
-use tempfile::NamedTempFile;
 
 use super::archive::{Archive, MemberReader};
 use super::dtype::Dtype;
@@ -14,6 +11,7 @@ use super::error::{Flaw, NpzError};
 use super::folder::open_own;
 use super::header::{ArrayHeader, Elements};
 use super::writer::NpzWriter;
+use crate::whole_file::WholeFile;
 
 const ALL_SEGS: &str = "all_segs";
 const SEGS: &str = "segs";
@@ -28,7 +26,7 @@ pub struct ResultWriter {
     shape: [usize; 3],
     interactions: usize,
     pushed: usize,
-    npz: NpzWriter<BufWriter<NamedTempFile>>,
+    npz: NpzWriter<BufWriter<WholeFile>>,
 }
 
 impl ResultWriter {
@@ -38,14 +36,7 @@ impl ResultWriter {
     /// If the file cannot be created beside `path`.
     pub fn create(path: &Path, shape: [usize; 3], interactions: usize) -> Result<Self, NpzError> {
         let fail = |flaw| NpzError::new(path, flaw);
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let file = tempfile::Builder::new()
-            .prefix(crate::temporary::temporary_prefix())
-            .suffix(".part")
-            .permissions(Permissions::from_mode(0o644))
-            .tempfile_in(folder.unwrap_or(Path::new(".")))
+        let file = WholeFile::create(path)
             .map_err(Flaw::io("it cannot be created"))
             .map_err(fail)?;
         let mut npz = NpzWriter::new(BufWriter::with_capacity(256 * 1024, file));
@@ -98,26 +89,23 @@ impl ResultWriter {
     /// fails. Nothing is left behind then.
     pub fn finish(mut self, last: ArrayView3<'_, u8>) -> Result<(), NpzError> {
         let path = std::mem::take(&mut self.path);
-        self.try_finish(&path, last)
+        self.try_finish(last)
             .map_err(|flaw| NpzError::new(&path, flaw))
     }
 
-    fn try_finish(mut self, path: &Path, last: ArrayView3<'_, u8>) -> Result<(), Flaw> {
+    fn try_finish(mut self, last: ArrayView3<'_, u8>) -> Result<(), Flaw> {
         if self.pushed != self.interactions {
             let reason = format!("{} of {} predictions came", self.pushed, self.interactions);
             return Err(unwritable(ALL_SEGS, reason));
         }
         self.check(SEGS, last)?;
         self.npz.array(SEGS, last)?;
-        let doing = || Flaw::io("it cannot be written");
-        let file = self
-            .npz
+        self.npz
             .finish()?
             .into_inner()
-            .map_err(|error| doing()(error.into_error()))?;
-        file.as_file().sync_all().map_err(doing())?;
-        file.persist(path).map_err(|error| doing()(error.error))?;
-        sync_folder_of(path).map_err(doing())
+            .map_err(IntoInnerError::into_error)
+            .and_then(WholeFile::finish)
+            .map_err(Flaw::io("it cannot be written"))
     }
 
     fn check(&self, key: &str, prediction: ArrayView3<'_, u8>) -> Result<(), Flaw> {
@@ -130,14 +118,6 @@ impl ResultWriter {
             wanted: format!("be the case's, {}", super::error::tuple(&self.shape)),
         })
     }
-}
-
-/// Makes a rename last: the folder's entry is on the disk.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 fn unwritable(key: &str, reason: String) -> Flaw {
