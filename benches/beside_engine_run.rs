@@ -70,7 +70,7 @@ async fn compare(engine: &str, backend: &dyn InferenceBackend) -> Result<()> {
         timeout: Duration::from_secs(60),
         log: &log,
         cancel: Default::default(),
-        lane: 0,
+        worker: 0,
     };
     let (mut theirs, mut ours) = (Vec::new(), Vec::new());
     let mut phases = vec![Vec::new(); 4];

@@ -95,7 +95,7 @@ pub struct SessionSetting<'a> {
     /// Fires when the run is to stop.
     pub cancel: &'a CancellationToken,
     /// Which of the cases side by side this is, from 0.
-    pub lane: usize,
+    pub worker: usize,
     /// How many there are.
     pub jobs: usize,
 }
@@ -145,7 +145,7 @@ impl<'a> Session<'a> {
             inputs: work.inputs(),
             outputs: work.outputs(),
             cancel: setting.cancel.clone(),
-            lane: setting.lane,
+            worker: setting.worker,
         };
         let submission = setting.backend.open(setting.runnable, &request).await?;
         Ok(Self {
@@ -289,7 +289,7 @@ impl<'a> Session<'a> {
             timeout: setting.protocol.interaction_timeout,
             log: &log,
             cancel: setting.cancel.clone(),
-            lane: setting.lane,
+            worker: setting.worker,
         };
         self.submission.infer(&request).await
     }

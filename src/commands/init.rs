@@ -14,7 +14,7 @@ use crate::stdout;
 
 const NAME: &str = "segarena.toml";
 /// So long an engine may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) fn init(registry: &Registry, options: &InitOptions) -> anyhow::Result<ExitStatus> {
     let file = options.folder.join(NAME);
@@ -48,11 +48,11 @@ async fn engines(registry: &Registry) -> Vec<Engine> {
         let answer = match backend {
             Err(error) => Err(error.to_string()),
             Ok(backend) => {
-                let answer = tokio::time::timeout(PATIENCE, backend.check()).await;
+                let answer = tokio::time::timeout(CHECK_TIMEOUT, backend.check()).await;
                 // It may have started a service to ask.
                 let _ = backend.shut_down().await;
                 match answer {
-                    Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+                    Err(_) => Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())),
                     Ok(Err(error)) => Err(error.to_string()),
                     Ok(Ok(status)) => {
                         let version = status.version.unwrap_or_default();

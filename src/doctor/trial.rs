@@ -83,7 +83,7 @@ impl Trial {
             timeout,
             log: &log,
             cancel: CancellationToken::new(),
-            lane: 0,
+            worker: 0,
         };
         self.backend.infer(&runnable, &request).await
     }

@@ -7,9 +7,9 @@ use console::Style;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use segarena_core::event::Event;
 
-use super::lane::Lane;
 use super::messages::{Line, Weight, about, bytes, count, lines, printable, wrapped};
 use super::tally::Tally;
+use super::worker::Worker;
 use crate::listener::Listener;
 
 /// How often the seconds on the screen move.
@@ -28,7 +28,7 @@ pub(crate) struct Bars {
     overall: Option<ProgressBar>,
     /// Its scores so far.
     means: Option<ProgressBar>,
-    lanes: Vec<Lane>,
+    workers: Vec<Worker>,
     /// Cases of which a failure was told already.
     told: HashSet<String>,
 }
@@ -56,7 +56,7 @@ impl Bars {
             errand: None,
             overall: None,
             means: None,
-            lanes: Vec::new(),
+            workers: Vec::new(),
             told: HashSet::new(),
         }
     }
@@ -151,8 +151,8 @@ impl Bars {
         for bar in bars.into_iter().flatten() {
             self.all.remove(&bar);
         }
-        for lane in self.lanes.drain(..) {
-            self.all.remove(&lane.bar);
+        for worker in self.workers.drain(..) {
+            self.all.remove(&worker.bar);
         }
     }
 
@@ -160,31 +160,31 @@ impl Bars {
         let bar = self
             .all
             .add(ProgressBar::no_length().with_style(style(PLAIN)));
-        self.lanes.push(Lane {
+        self.workers.push(Worker {
             case: case.to_owned(),
             bar,
             step: "reading".to_owned(),
             since: now,
         });
-        self.show_lanes(now);
+        self.show_workers(now);
     }
 
     fn step(&mut self, case: &str, step: String, now: Instant) {
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.case == case) {
-            (lane.step, lane.since) = (step, now);
-            lane.show(now, self.width);
+        if let Some(worker) = self.workers.iter_mut().find(|worker| worker.case == case) {
+            (worker.step, worker.since) = (step, now);
+            worker.show(now, self.width);
         }
     }
 
-    fn show_lanes(&self, now: Instant) {
-        for lane in &self.lanes {
-            lane.show(now, self.width);
+    fn show_workers(&self, now: Instant) {
+        for worker in &self.workers {
+            worker.show(now, self.width);
         }
     }
 
     fn end_case(&mut self, case: &str, now: Instant) {
-        if let Some(index) = self.lanes.iter().position(|lane| lane.case == case) {
-            self.all.remove(&self.lanes.remove(index).bar);
+        if let Some(index) = self.workers.iter().position(|worker| worker.case == case) {
+            self.all.remove(&self.workers.remove(index).bar);
         }
         self.show_standing(now);
     }
@@ -260,7 +260,7 @@ impl Listener for Bars {
 
     fn wait(&mut self, now: Instant) {
         self.show_standing(now);
-        self.show_lanes(now);
+        self.show_workers(now);
     }
 
     fn end(&mut self) {

@@ -2,12 +2,12 @@
 //! what matters when asked to be quiet.
 
 mod bars;
-mod lane;
 mod lines;
 mod messages;
 #[cfg(test)]
 pub(crate) mod sample;
 mod tally;
+mod worker;
 
 use std::io::IsTerminal;
 use std::sync::Arc;

@@ -38,7 +38,7 @@ impl Exec<'_> {
         let argv = command(self.config, self.submission);
         let argv = self.image.entrypoint().iter().chain(argv);
         let argv = argv.map(|word| places.fill(word));
-        let card = self.limits.card(request.lane);
+        let card = self.limits.card(request.worker);
         let variables = variables(self.config, self.submission)
             .into_iter()
             .map(|(name, value)| (name, places.fill(&value)))
@@ -202,7 +202,7 @@ mod tests {
             timeout: Duration::from_secs(1),
             log: Path::new("/log"),
             cancel: Default::default(),
-            lane: 1,
+            worker: 1,
         })
     }
 
@@ -275,7 +275,7 @@ mod tests {
         );
         assert!(text.contains("--pids-limit 64 --nv"), "{text}");
         assert!(text.contains("--userns --no-privs"), "{text}");
-        // The second lane has the second card.
+        // The second worker has the second card.
         let card = ("APPTAINERENV_CUDA_VISIBLE_DEVICES".into(), "3".into());
         assert!(variables.contains(&card), "{variables:?}");
     }

@@ -46,7 +46,7 @@ pub(crate) struct Limits {
     pub(crate) cpus: Option<f64>,
     /// Processes.
     pub(crate) pids: Option<i64>,
-    /// Graphics cards by number; the lanes share them out.
+    /// Graphics cards by number; the run's workers share them out.
     pub(crate) cards: Vec<String>,
 }
 
@@ -72,10 +72,10 @@ impl Limits {
         words
     }
 
-    /// What `CUDA_VISIBLE_DEVICES` is in this lane: `--nv` shows every card.
-    pub(crate) fn card(&self, lane: usize) -> Option<String> {
+    /// What `CUDA_VISIBLE_DEVICES` is for this worker: `--nv` shows every card.
+    pub(crate) fn card(&self, worker: usize) -> Option<String> {
         let count = self.cards.len();
-        (count > 0).then(|| self.cards[lane % count].clone())
+        (count > 0).then(|| self.cards[worker % count].clone())
     }
 }
 
@@ -436,7 +436,7 @@ pub(crate) fn request<'a>(
         timeout,
         log,
         cancel,
-        lane: 0,
+        worker: 0,
     }
 }
 
@@ -493,12 +493,12 @@ mod tests {
     }
 
     #[test]
-    fn the_lanes_share_the_cards_out() {
+    fn the_workers_share_the_cards_out() {
         let limits = Limits {
             cards: vec!["0".to_owned(), "1".to_owned()],
             ..Limits::default()
         };
-        let cards = [0, 1, 2].map(|lane| limits.card(lane));
+        let cards = [0, 1, 2].map(|worker| limits.card(worker));
         assert_eq!(cards, ["0", "1", "0"].map(|id| Some(id.to_owned())));
         assert_eq!(Limits::default().card(0), None);
     }

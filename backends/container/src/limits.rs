@@ -91,11 +91,11 @@ impl Limits {
         Ok((limits, statuses))
     }
 
-    /// The limits of the case running in this lane: several lanes share the cards out.
+    /// The limits of the case that this worker runs: several workers share the cards out.
     #[must_use]
-    pub fn for_lane(&self, lane: usize) -> Self {
+    pub fn for_worker(&self, worker: usize) -> Self {
         let gpus = match &self.gpus {
-            Devices::OneOf(ids) => Devices::Ids(vec![ids[lane % ids.len()].clone()]),
+            Devices::OneOf(ids) => Devices::Ids(vec![ids[worker % ids.len()].clone()]),
             other => other.clone(),
         };
         Self {
@@ -218,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn each_lane_gets_a_card_of_its_own() {
+    fn each_worker_gets_a_card_of_its_own() {
         let able = About {
             memory: true,
             gpus: Some(vec!["0".into(), "1".into()]),
             ..about()
         };
         let (limits, _) = Limits::new(&ContainerOptions::default(), &able).unwrap();
-        let card = |lane| limits.for_lane(lane).gpus;
+        let card = |worker| limits.for_worker(worker).gpus;
         assert_eq!(card(0), Devices::Ids(vec!["0".into()]));
         assert_eq!(card(1), Devices::Ids(vec!["1".into()]));
         assert_eq!(card(2), card(0));

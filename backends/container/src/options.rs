@@ -56,7 +56,7 @@ pub enum Isolation {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
 pub enum Gpus {
-    /// The first, where the engine has any (each lane its own, where it has several).
+    /// The first, where the engine has any (each worker its own, where it has several).
     Auto,
     /// None.
     None,

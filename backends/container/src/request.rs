@@ -68,7 +68,7 @@ impl ContainerRequest {
             image: runnable.reference.clone(),
             name: container_name(),
             user: None,
-            limits: limits.for_lane(request.lane),
+            limits: limits.for_worker(request.worker),
             strict: options.isolation == Isolation::Strict,
             argv: argv(options, submission)
                 .iter()

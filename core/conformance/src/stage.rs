@@ -149,7 +149,7 @@ impl<'a> Stage<'a> {
                 timeout: Duration::from_secs(60),
                 log: &log,
                 cancel,
-                lane: 0,
+                worker: 0,
             };
             let answer = tokio::select! {
                 answer = backend.infer(&runnable, &request) => Some(answer),

@@ -26,7 +26,7 @@ pub struct InteractionRequest<'a> {
     /// Fires when the whole run is to stop: kill, clean up, answer [`Ending::Cancelled`].
     pub cancel: CancellationToken,
     /// Which of the cases running side by side this is, from 0 (chooses a GPU, for one).
-    pub lane: usize,
+    pub worker: usize,
 }
 
 /// How a submission's run ended.

@@ -21,7 +21,7 @@ pub struct CaseRequest<'a> {
     /// Fires when the whole run is to stop.
     pub cancel: CancellationToken,
     /// Which of the cases running side by side this is, from 0.
-    pub lane: usize,
+    pub worker: usize,
 }
 
 /// A submission at work on one case.

@@ -65,7 +65,7 @@ impl OutputLock {
             // until it has become another program.
             let line = Path::new("/proc").join(&owner).join("cmdline");
             let is_dying = std::fs::read(line).unwrap_or_default().is_empty();
-            if !(is_dying && began.elapsed() < PATIENCE) {
+            if !(is_dying && began.elapsed() < DYING_OWNER_TIMEOUT) {
                 return Err(LockError::Taken {
                     output: output.to_owned(),
                     owner,
@@ -78,8 +78,8 @@ impl OutputLock {
     }
 }
 
-/// How long a lock may outlive its owner.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a lock may outlive the process that held it.
+const DYING_OWNER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The process id that the lock's owner noted.
 fn owner(file: &mut File) -> String {

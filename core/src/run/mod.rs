@@ -5,7 +5,6 @@ mod fingerprint;
 mod finished;
 mod gather;
 mod journal;
-mod lanes;
 mod lock;
 mod output;
 mod past;
@@ -14,6 +13,7 @@ mod rescore;
 mod shard;
 mod shard_record;
 mod sharded;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,9 +46,9 @@ pub use shard_record::{ShardOwner, ShardRecord, ShardState, Task};
 pub use sharded::ShardTaken;
 
 use journal::Journal;
-use lanes::SubmissionRun;
 use lock::OutputLock;
 use output::Notes;
+use workers::SubmissionRun;
 
 /// What is to be evaluated, and how. Everything in it was validated.
 pub struct Evaluation {

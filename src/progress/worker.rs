@@ -7,14 +7,14 @@ use indicatif::ProgressBar;
 use super::messages::{about, printable};
 
 /// A case under way.
-pub(super) struct Lane {
+pub(super) struct Worker {
     pub(super) case: String,
     pub(super) bar: ProgressBar,
     pub(super) step: String,
     pub(super) since: Instant,
 }
 
-impl Lane {
+impl Worker {
     pub(super) fn show(&self, now: Instant, width: Option<u16>) {
         let seconds = now.saturating_duration_since(self.since);
         let step = format!("{}, {}", self.step, about(seconds));

@@ -38,7 +38,7 @@ pub(super) struct SubmissionRun {
     pub(super) cancel: CancellationToken,
 }
 
-/// What the lanes share: the cases still to do, and what is done.
+/// What the workers share: the cases still to do, and what is done.
 struct Shared {
     run: SubmissionRun,
     waiting: Mutex<VecDeque<CaseFiles>>,
@@ -121,16 +121,16 @@ impl SubmissionRun {
 }
 
 impl Shared {
-    /// Runs the lanes until no case waits, or one of them fails.
+    /// Runs the workers until no case waits, or one of them fails.
     async fn drain(self: &Arc<Self>) -> Result<(), RunError> {
         let stop = self.run.cancel.child_token();
-        let mut lanes = JoinSet::new();
-        for lane in 0..self.run.evaluation.jobs {
+        let mut workers = JoinSet::new();
+        for worker in 0..self.run.evaluation.jobs {
             let (shared, stop) = (Arc::clone(self), stop.clone());
-            lanes.spawn(async move { shared.lane(lane, &stop).await });
+            workers.spawn(async move { shared.worker(worker, &stop).await });
         }
         let mut first_error = None;
-        while let Some(ended) = lanes.join_next().await {
+        while let Some(ended) = workers.join_next().await {
             let result =
                 ended.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()));
             if let Err(error) = result {
@@ -141,9 +141,9 @@ impl Shared {
         first_error.map_or(Ok(()), Err)
     }
 
-    async fn lane(&self, lane: usize, stop: &CancellationToken) -> Result<(), RunError> {
+    async fn worker(&self, worker: usize, stop: &CancellationToken) -> Result<(), RunError> {
         while let Some(files) = self.next_case(stop) {
-            match self.case(&files, lane, stop).await {
+            match self.case(&files, worker, stop).await {
                 Ok(()) => {}
                 Err(RunError::Session { source, .. }) if source.is_interruption() => break,
                 Err(error) => return Err(error),
@@ -163,7 +163,7 @@ impl Shared {
     async fn case(
         &self,
         files: &CaseFiles,
-        lane: usize,
+        worker: usize,
         stop: &CancellationToken,
     ) -> Result<(), RunError> {
         let run = &self.run;
@@ -185,7 +185,7 @@ impl Shared {
             observer: &*run.observer,
             waits: &crate::retry::WAITS,
             cancel: stop,
-            lane,
+            worker,
             jobs: evaluation.jobs,
         };
         let of_case = |source| RunError::Session {
