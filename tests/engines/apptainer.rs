@@ -7,7 +7,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::engine::{APPTAINER, Engine};
-use crate::golden::{PARITY_SET, compare_with_golden, golden, golden_of, parity_set};
+use crate::golden::{
+    PARITY_SET, compare_text_with_golden, compare_with_golden, golden, golden_of, parity_set,
+    text_set,
+};
 use crate::image::{image, write_gzipped};
 use crate::scenario::{self, ProgramOutput, Scenario};
 use serde_json::Value;
@@ -78,6 +81,17 @@ pub(crate) fn a_gzipped_archive_scores_what_the_official_script_says_from_a_sand
 pub(crate) fn a_gzipped_archive_scores_what_the_official_script_says_from_a_sif_where_one_can_be_mounted()
  {
     parity("-sif", crate::engine::APPTAINER_WITH_FUSE);
+}
+
+pub(crate) fn an_archive_on_the_text_track_scores_what_the_official_script_says() {
+    let scenario = APPTAINER
+        .scenario("")
+        .every_case_of(&text_set())
+        .arguments(&["--track", "cvpr25-text"])
+        .archive("team", "team.tar.gz", "");
+    write_gzipped(&image("text"), &scenario.path().join("team.tar.gz"));
+    APPTAINER.evaluate(&scenario).ends_with(3);
+    compare_text_with_golden(&scenario.result("team"), "team");
 }
 
 pub(crate) fn a_container_sees_its_two_folders_and_nothing_of_the_host() {

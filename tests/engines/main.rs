@@ -29,7 +29,10 @@ mod validate;
 use std::process::{Child, Command, ExitCode};
 
 use engine::{APPTAINER, DOCKER, DOCKER_GROUP, Engine, PODMAN, PODMAN_5, PODMAN_ROOTLESS};
-use golden::{PARITY_SET, compare_with_golden, golden, golden_of, parity_set};
+use golden::{
+    PARITY_SET, compare_text_with_golden, compare_with_golden, golden, golden_of, parity_set,
+    text_set,
+};
 use image::{image, shell_image, write_gzipped};
 use rustix::process::{Pid, Signal, kill_process};
 use scenario::{ProgramOutput, Scenario};
@@ -46,6 +49,7 @@ macro_rules! on_every_engine {
 fn main() -> ExitCode {
     let everywhere = on_every_engine![
         scores::an_archive_scores_what_the_official_script_says_and_leaves_nothing,
+        scores::an_archive_on_the_text_track_scores_what_the_official_script_says,
         scores::state_lasts_for_a_case_and_no_longer,
         scores::a_container_sees_its_two_folders_and_no_ground_truth,
         endings::endings_are_told_apart,
@@ -84,6 +88,7 @@ fn main() -> ExitCode {
             tests![
                 apptainer::a_gzipped_archive_scores_what_the_official_script_says_from_a_sandbox,
                 apptainer::a_gzipped_archive_scores_what_the_official_script_says_from_a_sif_where_one_can_be_mounted,
+                apptainer::an_archive_on_the_text_track_scores_what_the_official_script_says,
                 apptainer::a_container_sees_its_two_folders_and_nothing_of_the_host,
                 apptainer::what_a_submission_writes_beside_its_outputs_is_its_own_and_goes,
                 apptainer::endings_are_told_apart,

@@ -31,6 +31,19 @@ pub(crate) fn an_archive_scores_what_the_official_script_says_and_leaves_nothing
     assert_eq!(phases.contains(&"take over"), is_taken_over, "{phases:?}");
 }
 
+pub(crate) fn an_archive_on_the_text_track_scores_what_the_official_script_says(engine: Engine) {
+    let scenario = engine
+        .scenario("")
+        .every_case_of(&text_set())
+        .arguments(&["--track", "cvpr25-text"])
+        .archive("team", "team.tar.gz", "");
+    let name = format!("text_{}", engine.name);
+    write_gzipped(&image(&name), &scenario.path().join("team.tar.gz"));
+    engine.evaluate(&scenario).ends_with(3);
+    compare_text_with_golden(&scenario.result("team"), "team");
+    assert_eq!(engine.left(&name), "");
+}
+
 pub(crate) fn state_lasts_for_a_case_and_no_longer(engine: Engine) {
     let script = "cat $OUTPUTS/state >> $OUTPUTS/seen; echo $CASE >> $OUTPUTS/state; \
                   cat $OUTPUTS/state; stand_in";
