@@ -1,6 +1,6 @@
 //! What is known of an evaluated case: the content of `CASE.json` and of a row of the CSV.
 
-use segarena_dialogue::{CaseResult, InteractionResult, PromptKind, Scores};
+use segarena_dialogue::{CaseResult, InteractionResult, PromptKind, Scores, TextPrompt};
 use std::collections::BTreeMap;
 
 use segarena_kernels::InstanceScores;
@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::{Ending, Phase};
 use crate::clicks::{Click, ClickKind};
-use crate::protocol::OverTime;
-use crate::score::{LabelScore, area_under_curve};
+use crate::protocol::{OverTime, Protocol};
+use crate::run::known_track;
+use crate::score::{LabelCounts, LabelScore, area_under_curve};
 use crate::volume::Voxel;
 
 /// A click as it is recorded: `kind` and `at` are null where the label was perfect.
@@ -146,6 +147,9 @@ pub struct InteractionRecord {
     pub prompt: PromptKind,
     /// The clicks added at this interaction, one entry per label.
     pub clicks: Vec<ClickRecord>,
+    /// What was asked for in words, where the prompt was of words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<TextPrompt>,
     /// How it came out.
     #[serde(flatten)]
     pub outcome: Outcome,
@@ -157,6 +161,9 @@ pub struct InteractionRecord {
     pub nsd: f64,
     /// The scores of each label.
     pub labels: Vec<LabelScore>,
+    /// What was counted of each label, where the track tells.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counted: Vec<LabelCounts>,
     /// The track's measures by name, where it has others than DSC and NSD of every case; null
     /// where the case does not define one. `dsc` and `nsd` are 0 then.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -214,6 +221,7 @@ impl InteractionRecord {
             false => BTreeMap::new(),
         };
         self.labels = scores.labels;
+        self.counted = scores.counted;
         self.instances = scores.instances;
     }
 
@@ -228,6 +236,7 @@ impl InteractionRecord {
                 false => known.collect(),
             },
             labels: self.labels.clone(),
+            counted: self.counted.clone(),
             instances: self.instances.clone(),
         }
     }
@@ -240,11 +249,13 @@ impl Default for InteractionRecord {
             index: 1,
             prompt: PromptKind::BOX,
             clicks: Vec::new(),
+            texts: Vec::new(),
             outcome: Outcome::Skipped,
             seconds: 0.0,
             dsc: 0.0,
             nsd: 0.0,
             labels: Vec::new(),
+            counted: Vec::new(),
             scores: BTreeMap::new(),
             instances: None,
             phases: Vec::new(),
@@ -364,9 +375,17 @@ impl CaseRecord {
         area_under_curve(&self.click_scores(|interaction| interaction.nsd))
     }
 
-    /// A measure of the last interaction; `None` where the case does not define it.
-    pub fn final_measure(&self, name: &str) -> Option<f64> {
-        self.interactions.last()?.scores().get(name)
+    /// The scores that summaries show and rank by, by the names of their columns: the track's or,
+    /// where this version of segarena does not know the track, the last interaction's measures.
+    pub fn summary(&self) -> Vec<(&'static str, Option<f64>)> {
+        let interactions = self.result().interactions;
+        match known_track(&self.track, &Protocol::default()) {
+            Some(track) => track.summary(&interactions),
+            None => {
+                let last = interactions.into_iter().next_back();
+                last.map_or_else(Vec::new, |last| last.scores.measures)
+            }
+        }
     }
 
     /// DSC of the last interaction.

@@ -354,6 +354,7 @@ impl<'a> Session<'a> {
             index: prompt.index,
             prompt: prompt.kind,
             clicks: prompt.clicks.into_iter().map(click).collect(),
+            texts: prompt.texts,
             outcome: judged.outcome,
             seconds: execution.wall.as_secs_f64(),
             phases: execution.phases,

@@ -11,9 +11,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use ndarray::Array3;
-use segarena_core::npz::pickle::Value;
-use segarena_core::npz::{NpzMembers, write_volume};
-use segarena_core::prompt::ModelInput;
+use segarena_core::npz::write_volume;
+use segarena_core::prompt::{ModelInput, TextPrompts};
 
 use segment::segment;
 
@@ -31,11 +30,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
             eprintln!("deliberate failure on {name}");
             return Ok(ExitCode::FAILURE);
         }
-        if let Some(labels) = segment_by_text(&NpzMembers::open(&path)?)? {
+        let input = ModelInput::read(&path)?;
+        if let Some(texts) = input.texts.as_ref().filter(|_| input.boxes.is_empty()) {
+            let labels = segment_by_text(&input.image, texts)?;
             write_volume(&Path::new(&outputs).join(name), "segs", labels.view())?;
             continue;
         }
-        let input = ModelInput::read(&path)?;
         let second_click = input.click_count == 2;
         if name.starts_with("crash_always")
             || (name.starts_with("crash_at_click_2") && second_click)
@@ -49,25 +49,17 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives each prompt's label to the voxels of its intensity; `None` where the prompts are not
-/// the only ones.
-fn segment_by_text(members: &NpzMembers) -> Result<Option<Array3<u8>>, Box<dyn Error>> {
-    if !members.has("text_prompts") || members.has("boxes") || members.has("clicks") {
-        return Ok(None);
-    }
-    let image = members.volume("imgs")?.mapv(|value| value as i32);
-    let array = members.objects("text_prompts")?;
-    let Some(prompts @ Value::Dict(entries)) = array.items().first() else {
-        return Err("`text_prompts` holds no dictionary".into());
-    };
-    let is_instances = matches!(prompts.get("instance_label"), Some(Value::Int(1)));
-    let reach = if is_instances { 40 } else { 15 };
+/// Gives each prompt's label to the voxels of its intensity.
+fn segment_by_text(
+    image: &Array3<f32>,
+    prompts: &TextPrompts,
+) -> Result<Array3<u8>, Box<dyn Error>> {
+    let image = image.mapv(|value| value as i32);
+    let reach = if prompts.instances { 40 } else { 15 };
     let mut labels = Array3::zeros(image.dim());
-    for (key, text) in entries {
-        let (Value::Str(key), Value::Str(text)) = (key, text) else {
-            continue;
-        };
-        let label: u8 = key.parse()?;
+    for prompt in &prompts.labels {
+        let text = prompt.texts.first().map_or("", String::as_str);
+        let label = u8::try_from(prompt.label)?;
         let intensity = number_after(text, "intensity ").ok_or("a prompt without intensity")?;
         let grid = number_after(text, "as instances of size ");
         for ((z, y, x), value) in labels.indexed_iter_mut() {
@@ -83,7 +75,7 @@ fn segment_by_text(members: &NpzMembers) -> Result<Option<Array3<u8>>, Box<dyn E
             };
         }
     }
-    Ok(Some(labels))
+    Ok(labels)
 }
 
 fn number_after(text: &str, words: &str) -> Option<i32> {

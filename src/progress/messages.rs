@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use segarena_core::dialogue::TextPrompt;
 use segarena_core::event::Event;
 use segarena_core::record::{CaseRecord, ClickRecord, InteractionRecord};
 
@@ -168,14 +169,15 @@ fn failure(submission: &str, case: &str, record: &InteractionRecord) -> String {
 }
 
 fn interaction(submission: &str, case: &str, record: &InteractionRecord) -> String {
-    let clicks: Vec<String> = record.clicks.iter().map(click).collect();
-    let clicks = if clicks.is_empty() {
+    let clicks = record.clicks.iter().map(click);
+    let prompts: Vec<String> = clicks.chain(record.texts.iter().map(text)).collect();
+    let prompts = if prompts.is_empty() {
         String::new()
     } else {
-        format!("  {}", clicks.join(" "))
+        format!("  {}", prompts.join(" "))
     };
     format!(
-        "{submission}: {case}, interaction {}: {} in {:.2} s{clicks}{}",
+        "{submission}: {case}, interaction {}: {} in {:.2} s{prompts}{}",
         record.index,
         measures(record),
         record.seconds,
@@ -209,6 +211,20 @@ fn matched(record: &InteractionRecord) -> String {
         counted.false_negatives,
         pairs.collect::<String>()
     )
+}
+
+/// A label's words, the first of those that mean the same.
+fn text(prompt: &TextPrompt) -> String {
+    const LONGEST: usize = 60;
+    let first = prompt.texts.first().map_or("", String::as_str);
+    let mut words: String = first.chars().take(LONGEST).collect();
+    if words.len() < first.len() {
+        words.push('…');
+    }
+    match prompt.texts.len() {
+        0 | 1 => format!("{}:{words:?}", prompt.label),
+        many => format!("{}:{words:?} or {} more", prompt.label, many - 1),
+    }
 }
 
 fn click(record: &ClickRecord) -> String {

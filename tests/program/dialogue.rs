@@ -52,6 +52,7 @@ fn model_input(case: &Case, prompt: &Prompt) -> ModelInput {
             .image
             .boxes()
             .map_or_else(Vec::new, |boxes| boxes_of(boxes).unwrap()),
+        texts: None,
         last_clicks: previous.is_some().then_some(clicks),
         click_count: prompt.index - 1,
         previous,
@@ -158,6 +159,9 @@ impl Track for ScribbleTrack {
         let voxels = case.interactions[0].measure("Voxels");
         vec![case.case.to_owned(), voxels.to_string()]
     }
+    fn summary_columns(&self) -> Vec<&'static str> {
+        vec!["Voxels"]
+    }
     fn summary(&self, interactions: &[InteractionResult<'_>]) -> Vec<(&'static str, Option<f64>)> {
         vec![("Voxels", interactions[0].scores.get("Voxels"))]
     }
@@ -172,6 +176,7 @@ impl Dialogue for Scribble {
             image: ImageMembers::Only(&["imgs"]),
             members: vec![("scribble", Member::Labels(Arc::new(line)))],
             clicks: Vec::new(),
+            texts: Vec::new(),
         })
     }
     fn answer(&mut self, answer: Answer) -> Scores {
@@ -183,6 +188,7 @@ impl Dialogue for Scribble {
         Scores {
             measures: vec![("Voxels", Some(voxels as f64))],
             labels: Vec::new(),
+            counted: Vec::new(),
             instances: None,
         }
     }

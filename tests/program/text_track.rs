@@ -1,75 +1,34 @@
 //! The text-prompt track: the numbers are the official ones.
 
-use segarena_core::npz::read_saved_segs;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
+use std::fs;
+use std::path::Path;
 
-use crate::golden::golden_of;
-use crate::scenario::{Scenario, fixtures, segarena};
+use segarena_core::npz::pickle::{ObjectArray, Value as Python};
+use segarena_core::npz::{NpzFile, NpzMembers};
 
+use crate::golden::{compare_text_with_golden, golden_of, text_set};
+use crate::scenario::{Scenario, segarena};
+
+/// The eight cases, the stand-in and the track.
 fn scenario() -> Scenario {
     Scenario::new()
-        .every_case_of(&fixtures().join("text-parity"))
+        .every_case_of(&text_set())
         .stand_in("s")
-}
-
-#[track_caller]
-fn same(ours: &Value, official: &Value, what: &str) {
-    match (ours.as_f64(), official.as_f64()) {
-        (Some(a), Some(b)) => assert!((a - b).abs() <= 1e-9, "{what}: {a} is not {b}"),
-        _ => assert_eq!(ours, official, "{what}"),
-    }
+        .arguments(&["--track", "cvpr25-text"])
 }
 
 #[test]
 fn the_stand_in_scores_what_the_official_script_says() {
-    let scenario = scenario().arguments(&["--track", "cvpr25-text"]);
+    let scenario = scenario();
     scenario.evaluate().ends_with(3);
-    let golden = golden_of(&fixtures().join("text-parity"));
-    let rows = scenario.table_rows("s");
-    assert_eq!(rows.len(), golden.as_object().unwrap().len());
-    for row in rows {
-        let case = row["CaseName"].as_str();
-        let official = &golden[case];
-        let record = scenario.record("s", case.strip_suffix(".npz").unwrap());
-        assert_eq!(record["labels"], official["labels"], "{case}");
-        let interaction = &record["interactions"][0];
-        assert_eq!(interaction["prompt"], "text", "{case}");
-        if official["table"].is_null() {
-            // The script gives up here; the case keeps its row, with zeros where its kind has any.
-            assert_eq!((row["DSC"].as_str(), row["NSD"].as_str()), ("0.0", "0.0"));
-            assert_eq!((row["F1"].as_str(), row["DSC_TP"].as_str()), ("", ""));
-            assert_eq!(interaction["outcome"], "exit");
-            continue;
-        }
-        for (name, expected) in official["table"].as_object().unwrap() {
-            let ours = row[name].parse::<f64>().map_or(Value::Null, Value::from);
-            same(&ours, expected, &format!("{case} {name}"));
-        }
-        for (name, expected) in official["exact"].as_object().unwrap() {
-            let ours = &interaction["scores"][name];
-            same(ours, expected, &format!("{case} {name}"));
-        }
-        let mut saved = read_saved_segs(&scenario.result("s").join(case)).unwrap();
-        let bytes: Vec<u8> = saved.next().unwrap().unwrap().iter().copied().collect();
-        let hash = hex::encode(Sha256::digest(&bytes));
-        assert_eq!(hash, official["segs_sha256"], "{case}");
-    }
-    let run = scenario.run_record();
-    assert_eq!(run["track"], "cvpr25-text@1");
-    let output = scenario.result("s");
-    let output = output.parent().unwrap().to_str().unwrap();
-    segarena(scenario.path(), &["rescore", output]).ends_with(0);
+    compare_text_with_golden(&scenario.result("s"), "s");
+    assert_eq!(scenario.run_record()["track"], "cvpr25-text@1");
+    segarena(scenario.path(), &["rescore", "out"]).ends_with(0);
 }
 
 #[test]
 fn what_was_counted_of_instances_can_be_followed() {
-    let scenario = scenario().arguments(&[
-        "--track",
-        "cvpr25-text",
-        "--case",
-        "lesions_binary_prediction",
-    ]);
+    let scenario = scenario().arguments(&["--case", "lesions_binary_prediction"]);
     scenario.evaluate().ends_with(0);
     let record = scenario.record("s", "lesions_binary_prediction");
     let counted = &record["interactions"][0]["instances"];
@@ -86,6 +45,138 @@ fn what_was_counted_of_instances_can_be_followed() {
 }
 
 #[test]
+fn what_was_counted_of_labels_can_be_followed() {
+    let case = "ct_organs_some_prompted";
+    let scenario = scenario().arguments(&["--case", case]);
+    scenario.evaluate().ends_with(0);
+    let record = scenario.record("s", case);
+    let interaction = &record["interactions"][0];
+    let counted = interaction["counted"].as_array().unwrap();
+    let labels = interaction["labels"].as_array().unwrap();
+    // The labels that have a prompt, of those that the truth has.
+    assert_eq!(counted.len(), 4);
+    assert_eq!(labels.len(), counted.len());
+    let mut dsc = Vec::new();
+    for (counted, label) in counted.iter().zip(labels) {
+        assert_eq!(counted["label"], label["label"]);
+        let voxels = |name: &str| counted[name].as_u64().unwrap() as f64;
+        let all = voxels("truth_voxels") + voxels("prediction_voxels");
+        dsc.push(2.0 * voxels("both") / all);
+        let area = |name: &str| counted["surface"][name].as_f64().unwrap();
+        let near = area("truth_near") + area("prediction_near");
+        let nsd = near / (area("truth") + area("prediction"));
+        for (ours, name) in [(dsc[dsc.len() - 1], "dsc"), (nsd, "nsd")] {
+            assert!(
+                (ours - label[name].as_f64().unwrap()).abs() < 1e-12,
+                "{label} {name}"
+            );
+        }
+    }
+    let mean = dsc.iter().sum::<f64>() / dsc.len() as f64;
+    assert!((mean - interaction["scores"]["DSC"].as_f64().unwrap()).abs() < 1e-12);
+    // What was asked for stands beside it.
+    let texts = interaction["texts"].as_array().unwrap();
+    let asked: Vec<_> = texts
+        .iter()
+        .map(|text| text["label"].as_i64().unwrap())
+        .collect();
+    assert_eq!(asked, [1, 2, 5, 9, 7], "in the order of the dictionary");
+    assert!(texts[0]["texts"][0].as_str().unwrap().contains("intensity"));
+}
+
+#[test]
+fn verbose_prints_the_prompts_and_what_was_matched() {
+    let scenario = scenario().arguments(&["--case", "nuclei_predicted_as_instances", "-v"]);
+    scenario.evaluate().ends_with(0).says(&[
+        "1:\"",
+        "intensity",
+        "F1 0.5854 DSC_TP 0.8287",
+        "TP 24 FP",
+        "=",
+        "(0.",
+    ]);
+}
+
+/// Writes the case `x` with these prompts.
+fn with_prompts(folder: &Path, prompts: Option<Python>) {
+    let set = text_set();
+    let case = "mri_brain_tissue.npz";
+    let image = NpzMembers::open(&set.join("imgs").join(case)).unwrap();
+    let mut file = NpzFile::create(&folder.join("imgs/x.npz")).unwrap();
+    let voxels = image.byte_volume("imgs").unwrap();
+    file.array("imgs", &voxels).unwrap();
+    file.array("spacing", &ndarray::arr1(&[2.0, 1.0, 1.0]))
+        .unwrap();
+    if let Some(prompts) = prompts {
+        let array = ObjectArray::new(Vec::new(), vec![prompts]).unwrap();
+        file.objects("text_prompts", &array).unwrap();
+    }
+    file.finish().unwrap();
+    fs::copy(set.join("gts").join(case), folder.join("gts/x.npz")).unwrap();
+}
+
+fn dictionary(entries: &[(&str, Python)]) -> Option<Python> {
+    let entries = entries
+        .iter()
+        .map(|(key, value)| (Python::from(*key), value.clone()));
+    Some(Python::Dict(entries.collect()))
+}
+
+#[test]
+fn malformed_prompts_are_an_error_of_the_data_set_before_anything_runs() {
+    let text = || Python::from("of intensity 100");
+    let kind = |kind: i64| ("instance_label", Python::Int(kind));
+    let pair = || Python::Tuple(vec![text(), Python::Int(1)]);
+    for (prompts, words) in [
+        (None, "is missing"),
+        (Some(text()), "must be an array of one dictionary"),
+        (Some(Python::None), "must be an array of one dictionary"),
+        (dictionary(&[("1", text())]), "has no `instance_label`"),
+        (dictionary(&[("1", text()), kind(2)]), "neither 0 nor 1"),
+        (dictionary(&[("1", text()), kind(-1)]), "neither 0 nor 1"),
+        (
+            dictionary(&[("1", text()), ("instance_label", Python::from("1"))]),
+            "neither 0 nor 1",
+        ),
+        (dictionary(&[("liver", text()), kind(0)]), "the key `liver`"),
+        (dictionary(&[("1", Python::Int(7)), kind(0)]), "for label 1"),
+        (dictionary(&[("1", pair()), kind(0)]), "for label 1"),
+        // Numbers that no track reads spoil the whole member.
+        (
+            dictionary(&[("1", Python::Float(0.5)), kind(0)]),
+            "must be an array of one dictionary",
+        ),
+    ] {
+        let scenario = Scenario::new()
+            .script("s", "touch ran")
+            .arguments(&["--track", "cvpr25-text"]);
+        with_prompts(scenario.path(), prompts);
+        scenario
+            .evaluate()
+            .ends_with(1)
+            .says(&["imgs/x.npz", "`text_prompts`", words]);
+        assert!(!scenario.path().join("ran").exists(), "{words}");
+    }
+}
+
+#[test]
+fn a_prompt_of_several_texts_is_given_as_a_list() {
+    let scenario = Scenario::new()
+        .script("s", "cp \"$INPUTS/x.npz\" given.npz; exit 1")
+        .arguments(&["--track", "cvpr25-text", "-v"]);
+    let texts = Python::List(vec![Python::from("grey matter"), Python::from("cortex")]);
+    let prompts = dictionary(&[("1", texts), ("instance_label", Python::Int(0))]);
+    with_prompts(scenario.path(), prompts.clone());
+    scenario
+        .evaluate()
+        .ends_with(3)
+        .says(&["1:\"grey matter\" or 1 more"]);
+    let given = NpzMembers::open(&scenario.path().join("given.npz")).unwrap();
+    let given = given.objects("text_prompts").unwrap();
+    assert_eq!(given.items(), [prompts.unwrap()]);
+}
+
+#[test]
 fn an_image_without_text_prompts_is_named_before_anything_runs() {
     Scenario::new()
         .case("micro_tiny_objects")
@@ -99,7 +190,7 @@ fn an_image_without_text_prompts_is_named_before_anything_runs() {
 #[test]
 fn an_unusable_prediction_costs_its_case_the_scores_of_its_kind_and_no_other_case() {
     let scenario = Scenario::new()
-        .every_case_of(&fixtures().join("text-parity"))
+        .every_case_of(&text_set())
         .script(
             "s",
             "for case in \"$INPUTS\"/*.npz; do echo no archive > \"$OUTPUTS/${case##*/}\"; done",
@@ -108,7 +199,7 @@ fn an_unusable_prediction_costs_its_case_the_scores_of_its_kind_and_no_other_cas
     scenario.evaluate().ends_with(3);
     let rows = scenario.table_rows("s");
     assert_eq!(rows.len(), 8);
-    let golden = golden_of(&fixtures().join("text-parity"));
+    let golden = golden_of(&text_set());
     for row in rows {
         let case = row["CaseName"].as_str();
         let is_instances = golden[case]["instance_label"] == 1;

@@ -1,6 +1,6 @@
 //! The conversation about one case, as a state machine.
 
-use segarena_kernels::score::LabelScore;
+use segarena_kernels::score::{LabelCounts, LabelScore};
 use segarena_kernels::{InstanceScores, Prediction};
 
 use crate::prompt::{Prompt, PromptKind};
@@ -64,6 +64,8 @@ pub struct Scores {
     pub measures: Vec<(&'static str, Option<f64>)>,
     /// The scores of every label, ascending, where the track scores labels.
     pub labels: Vec<LabelScore>,
+    /// What was counted of every label, where the track tells.
+    pub counted: Vec<LabelCounts>,
     /// What was counted of instances, where the track scores instances.
     pub instances: Option<InstanceScores>,
 }

@@ -12,5 +12,5 @@ mod track;
 pub mod tracks;
 
 pub use dialogue::{Answer, Dialogue, Scores, Skipped};
-pub use prompt::{ImageMembers, Member, Prompt, PromptKind, Value};
+pub use prompt::{ImageMembers, Member, Prompt, PromptKind, TextPrompt, Value};
 pub use track::{CaseProblem, CaseResult, CaseTruth, InteractionResult, Track, TruthReading};

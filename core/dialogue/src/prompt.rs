@@ -55,6 +55,17 @@ pub struct Prompt {
     /// The clicks that are new, one entry for each label, ascending; `None`: the label is
     /// perfect. Empty where the prompt has no clicks.
     pub clicks: Vec<(i64, Option<Click>)>,
+    /// What is asked for in words, as the image has it. Empty where the prompt has no words.
+    pub texts: Vec<TextPrompt>,
+}
+
+/// What a label is called: one text, or several that mean the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextPrompt {
+    /// The label.
+    pub label: i64,
+    /// Its texts.
+    pub texts: Vec<String>,
 }
 
 impl Prompt {
@@ -66,13 +77,15 @@ impl Prompt {
             image: ImageMembers::All,
             members: Vec::new(),
             clicks: Vec::new(),
+            texts: Vec::new(),
         }
     }
 
-    /// The image with its text prompts.
-    pub fn text(index: usize) -> Self {
+    /// The image with its text prompts, which are these.
+    pub fn text(index: usize, texts: Vec<TextPrompt>) -> Self {
         Self {
             kind: PromptKind::TEXT,
+            texts,
             ..Self::boxes(index)
         }
     }
@@ -90,6 +103,7 @@ impl Prompt {
                 ("prev_pred", Member::Labels(previous)),
             ],
             clicks: Vec::new(),
+            texts: Vec::new(),
         }
     }
 }

@@ -63,8 +63,12 @@ pub trait Track: Send + Sync {
     /// A case's row in the table.
     fn row(&self, case: &CaseResult<'_>) -> Vec<String>;
 
-    /// The case's scores that summaries show and rank by, by the names of their columns. Every
-    /// column is better when it is greater.
+    /// The names of the columns that summaries show and rank by, in their order. Every one is better
+    /// when it is greater.
+    fn summary_columns(&self) -> Vec<&'static str>;
+
+    /// The case's scores in the [`summary_columns`](Self::summary_columns), by their names; `None`
+    /// in a column that the case does not have.
     fn summary(&self, interactions: &[InteractionResult<'_>]) -> Vec<(&'static str, Option<f64>)>;
 }
 

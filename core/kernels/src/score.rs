@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::{Comparison, LabelKeys, LabelOverlap, surface_overlap};
+use crate::{Comparison, LabelKeys, SurfaceOverlap, surface_overlap};
 
 /// NSD is computed only where the mean DSC is above this.
 pub const LEAST_DSC_FOR_NSD: f64 = 0.2;
@@ -30,29 +30,75 @@ pub struct Scores {
     pub labels: Vec<LabelScore>,
 }
 
+/// What was counted of a label: its scores can be followed from it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LabelCounts {
+    /// The label, as the ground truth has it.
+    pub label: i64,
+    /// Voxels with the label in the truth.
+    pub truth_voxels: u64,
+    /// Voxels with the label in the prediction.
+    pub prediction_voxels: u64,
+    /// Voxels with the label in both.
+    pub both: u64,
+    /// The areas of its surfaces.
+    pub surface: SurfaceOverlap,
+}
+
+impl LabelCounts {
+    /// The scores that these counts give.
+    pub fn score(&self) -> LabelScore {
+        LabelScore {
+            label: self.label,
+            dsc: dice(self.truth_voxels, self.prediction_voxels, self.both),
+            // A label that is nowhere has been found wherever it is.
+            nsd: self.surface.dice().unwrap_or(1.0),
+        }
+    }
+}
+
+impl Scores {
+    /// The scores that these counts give; means over no label are not numbers.
+    pub fn of_counts(counts: &[LabelCounts]) -> Self {
+        let labels: Vec<_> = counts.iter().map(LabelCounts::score).collect();
+        Self {
+            dsc: mean(labels.iter().map(|label| label.dsc)),
+            nsd: mean(labels.iter().map(|label| label.nsd)),
+            labels,
+        }
+    }
+}
+
 /// Scores a prediction as the challenge does: where the mean DSC is at most
 /// [`LEAST_DSC_FOR_NSD`], every NSD is 0.
 pub fn score(comparison: &Comparison<'_>, keys: &LabelKeys, tolerance_mm: f64) -> Scores {
     let overlaps = dice_of_all(comparison, keys);
     if overlaps.dsc > LEAST_DSC_FOR_NSD {
-        with_surfaces(overlaps, comparison, keys, tolerance_mm)
+        Scores::of_counts(&count_labels(comparison, keys, tolerance_mm))
     } else {
         overlaps
     }
 }
 
-/// Scores a prediction, NSD included however low the DSC is.
-pub fn score_with_surfaces(
+/// Counts every label's voxels and measures its surfaces, by the keys ascending.
+pub fn count_labels(
     comparison: &Comparison<'_>,
     keys: &LabelKeys,
     tolerance_mm: f64,
-) -> Scores {
-    with_surfaces(
-        dice_of_all(comparison, keys),
-        comparison,
-        keys,
-        tolerance_mm,
-    )
+) -> Vec<LabelCounts> {
+    let keys: Vec<_> = keys.iter().collect();
+    keys.par_iter()
+        .map(|&(label, key)| {
+            let overlap = comparison.label(key);
+            LabelCounts {
+                label,
+                truth_voxels: overlap.truth,
+                prediction_voxels: overlap.prediction,
+                both: overlap.both,
+                surface: surface_overlap(comparison, key, tolerance_mm),
+            }
+        })
+        .collect()
 }
 
 /// The area under a curve of values one step apart, by the trapezoid rule; 0 for fewer than two.
@@ -65,10 +111,13 @@ pub fn area_under_curve(values: &[f64]) -> f64 {
 fn dice_of_all(comparison: &Comparison<'_>, keys: &LabelKeys) -> Scores {
     let labels: Vec<_> = keys
         .iter()
-        .map(|(label, key)| LabelScore {
-            label,
-            dsc: dice(comparison.label(key)),
-            nsd: 0.0,
+        .map(|(label, key)| {
+            let overlap = comparison.label(key);
+            LabelScore {
+                label,
+                dsc: dice(overlap.truth, overlap.prediction, overlap.both),
+                nsd: 0.0,
+            }
         })
         .collect();
     let dsc = mean(labels.iter().map(|label| label.dsc));
@@ -79,31 +128,11 @@ fn dice_of_all(comparison: &Comparison<'_>, keys: &LabelKeys) -> Scores {
     }
 }
 
-fn with_surfaces(
-    mut scores: Scores,
-    comparison: &Comparison<'_>,
-    keys: &LabelKeys,
-    tolerance_mm: f64,
-) -> Scores {
-    let keys: Vec<_> = keys.iter().map(|(_, key)| key).collect();
-    scores
-        .labels
-        .par_iter_mut()
-        .zip(&keys)
-        .for_each(|(score, &key)| {
-            let overlap = surface_overlap(comparison, key, tolerance_mm);
-            // A label that is nowhere has been found wherever it is.
-            score.nsd = overlap.dice().unwrap_or(1.0);
-        });
-    scores.nsd = mean(scores.labels.iter().map(|label| label.nsd));
-    scores
-}
-
 /// DSC = 2·|P∩G| / (|P| + |G|); 1 where the label is in neither.
-fn dice(overlap: &LabelOverlap) -> f64 {
-    match overlap.truth + overlap.prediction {
+fn dice(truth: u64, prediction: u64, both: u64) -> f64 {
+    match truth + prediction {
         0 => 1.0,
-        both => (2 * overlap.both) as f64 / both as f64,
+        all => (2 * both) as f64 / all as f64,
     }
 }
 
@@ -195,7 +224,7 @@ mod tests {
             (scores.dsc, scores.nsd, scores.labels[0].nsd),
             (0.2, 0.0, 0.0)
         );
-        let scores = score_with_surfaces(&comparison, &keys(&[7]), 2.0);
+        let scores = Scores::of_counts(&count_labels(&comparison, &keys(&[7]), 2.0));
         assert_eq!(
             (scores.dsc, scores.nsd, scores.labels[0].nsd),
             (0.2, 1.0, 1.0)

@@ -7,6 +7,7 @@ use ndarray::Array3;
 use segarena_kernels::BoundingBox;
 
 use super::bounds::boxes_of;
+use super::texts::TextPrompts;
 use crate::clicks::{Click, ClickKind};
 use crate::npz::pickle::Value;
 use crate::npz::{NpzError, NpzMembers};
@@ -36,6 +37,8 @@ pub struct ModelInput {
     pub image: Array3<f32>,
     /// `boxes`, one for each label; empty where the image has none.
     pub boxes: Vec<BoundingBox>,
+    /// `text_prompts`; absent where the image has none or at interactions with clicks.
+    pub texts: Option<TextPrompts>,
     /// For each label its last click (`None`: it was perfect); absent at interaction 1.
     pub last_clicks: Option<Vec<Option<Click>>>,
     /// How many interactions with clicks there have been.
@@ -59,9 +62,14 @@ impl ModelInput {
             false => Some(Vec::new()),
             true => boxes_of(&members.objects("boxes")?),
         };
+        let texts = match members.has("text_prompts") {
+            true => TextPrompts::of(&members.objects("text_prompts")?),
+            false => None,
+        };
         let mut input = Self {
             image: members.volume("imgs")?,
             boxes: boxes.ok_or_else(|| form("boxes"))?,
+            texts,
             last_clicks: None,
             click_count: 0,
             previous: None,

@@ -5,11 +5,13 @@
 
 mod bounds;
 mod input;
+mod texts;
 
 pub use bounds::{boxes_member, boxes_of};
 pub use input::{InputError, ModelInput};
 pub use segarena_dialogue::history::{ClickHistory, LabelClicks};
 pub use segarena_kernels::BoundingBox;
+pub use texts::TextPrompts;
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -39,6 +39,7 @@ pub use journal::JournalError;
 pub use lock::LockError;
 pub use output::OutputFolder;
 pub use past::{PastRun, PastRunError, PastSubmission};
+pub(crate) use record::known_track;
 pub use record::{CaseIdentity, Progress, RunRecord, SubmissionState};
 pub use rescore::{Rescored, rescore_case};
 pub use shard::{Pair, Shard, shares};

@@ -61,7 +61,7 @@ impl RunRecord {
 
 /// The track with this id, for tables and columns; clicks would be placed by the challenge's
 /// policy. `None` where this version of segarena does not know it.
-pub(super) fn known_track(id: &str, protocol: &Protocol) -> Option<Arc<dyn Track>> {
+pub(crate) fn known_track(id: &str, protocol: &Protocol) -> Option<Arc<dyn Track>> {
     let name = id.split('@').next()?;
     let options = TrackOptions {
         protocol: protocol.clone(),

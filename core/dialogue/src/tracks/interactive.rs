@@ -17,6 +17,9 @@ use super::TrackOptions;
 
 const BOX_INDEX: usize = 1;
 
+/// The columns that summaries show and rank by.
+const SUMMARY: [&str; 4] = ["DSC_AUC", "NSD_AUC", "DSC_Final", "NSD_Final"];
+
 /// `cvpr25-interactive`: interaction 1 gives the bounding boxes, where the image has them; each
 /// of the others gives one more click for every label.
 ///
@@ -89,7 +92,7 @@ impl Track for InteractiveTrack {
         [
             named(&["CaseName", "TotalRunningTime"]),
             numbered("RunningTime"),
-            named(&["DSC_AUC", "NSD_AUC", "DSC_Final", "NSD_Final"]),
+            named(&SUMMARY),
             numbered("DSC"),
             numbered("NSD"),
             named(&["num_class", "runtime_upperbound"]),
@@ -118,21 +121,27 @@ impl Track for InteractiveTrack {
         .concat()
     }
 
+    fn summary_columns(&self) -> Vec<&'static str> {
+        SUMMARY.to_vec()
+    }
+
     fn summary(&self, interactions: &[InteractionResult<'_>]) -> Vec<(&'static str, Option<f64>)> {
         let over_clicks = |measure: &str| {
             let clicks = interactions
                 .iter()
                 .filter(|interaction| *interaction.kind == PromptKind::CLICKS);
             let values: Vec<f64> = clicks.map(|click| click.measure(measure)).collect();
-            Some(area_under_curve(&values))
+            // Without a click there is no curve.
+            (!values.is_empty()).then(|| area_under_curve(&values))
         };
         let last = |measure: &str| Some(interactions.last().map_or(0.0, |i| i.measure(measure)));
-        vec![
-            ("DSC_AUC", over_clicks("DSC")),
-            ("NSD_AUC", over_clicks("NSD")),
-            ("DSC_Final", last("DSC")),
-            ("NSD_Final", last("NSD")),
-        ]
+        let values = [
+            over_clicks("DSC"),
+            over_clicks("NSD"),
+            last("DSC"),
+            last("NSD"),
+        ];
+        SUMMARY.into_iter().zip(values).collect()
     }
 }
 
@@ -268,6 +277,7 @@ impl From<LabelScores> for Scores {
         Self {
             measures: vec![("DSC", Some(scores.dsc)), ("NSD", Some(scores.nsd))],
             labels,
+            counted: Vec::new(),
             instances: None,
         }
     }

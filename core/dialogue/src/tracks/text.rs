@@ -1,10 +1,10 @@
 //! The challenge's text-prompt track: one interaction, prompted by words.
 
-use segarena_kernels::score::score_with_surfaces;
+use segarena_kernels::score::{Scores as LabelScores, count_labels};
 use segarena_kernels::{Comparison, LabelKeys, Prediction, score_instances, split_single_mask};
 
 use crate::dialogue::{Answer, Dialogue, Scores};
-use crate::prompt::{Prompt, PromptKind, Value};
+use crate::prompt::{Prompt, PromptKind, TextPrompt, Value};
 use crate::protocol::{FailedPrediction, Protocol};
 use crate::track::{CaseProblem, CaseResult, CaseTruth, InteractionResult, Track, TruthReading};
 
@@ -12,6 +12,9 @@ use super::TrackOptions;
 
 const TEXT_PROMPTS: &str = "text_prompts";
 const INSTANCE_LABEL: &str = "instance_label";
+
+/// The measures, which are the columns as well: two for labels, two for instances.
+const SCORES: [&str; 4] = ["DSC", "NSD", "F1", "DSC_TP"];
 
 /// `cvpr25-text`: the submission is given the image with its `text_prompts` and answers once.
 ///
@@ -90,9 +93,8 @@ impl Track for TextTrack {
     }
 
     fn columns(&self) -> Vec<String> {
-        ["CaseName", "RunningTime", "DSC", "NSD", "F1", "DSC_TP"]
-            .map(str::to_owned)
-            .to_vec()
+        let columns = ["CaseName", "RunningTime"].into_iter().chain(SCORES);
+        columns.map(str::to_owned).collect()
     }
 
     fn row(&self, case: &CaseResult<'_>) -> Vec<String> {
@@ -102,11 +104,13 @@ impl Track for TextTrack {
         named.into_iter().chain(scores).collect()
     }
 
+    fn summary_columns(&self) -> Vec<&'static str> {
+        SCORES.to_vec()
+    }
+
     fn summary(&self, interactions: &[InteractionResult<'_>]) -> Vec<(&'static str, Option<f64>)> {
         let measure = |name| interactions.last().and_then(|i| i.scores.get(name));
-        ["DSC", "NSD", "F1", "DSC_TP"]
-            .map(|name| (name, measure(name)))
-            .to_vec()
+        SCORES.map(|name| (name, measure(name))).to_vec()
     }
 }
 
@@ -138,8 +142,8 @@ fn rounded(value: f64) -> String {
 /// What a case's `text_prompts` say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct TextPrompts {
-    /// The labels that have a prompt.
-    labels: Vec<i64>,
+    /// The labels that have a prompt, and what it says.
+    labels: Vec<TextPrompt>,
     /// Whether instances are to be told apart.
     instances: bool,
 }
@@ -189,22 +193,26 @@ impl TextPrompts {
                     "has the key `{key}`, which is no label: a whole number in quotes"
                 ))
             })?;
-            if !is_text(prompt) {
-                return Err(problem(format!(
+            let texts = texts_of(prompt).ok_or_else(|| {
+                problem(format!(
                     "has for label {key} neither a string nor a list of strings"
-                )));
-            }
-            labels.push(label);
+                ))
+            })?;
+            labels.push(TextPrompt { label, texts });
         }
         Ok(Self { labels, instances })
     }
 }
 
-fn is_text(prompt: &Value) -> bool {
+/// The texts of a string or a list of strings; `None` for anything else.
+fn texts_of(prompt: &Value) -> Option<Vec<String>> {
+    let text = |value: &Value| match value {
+        Value::Text(text) => Some(text.clone()),
+        _ => None,
+    };
     match prompt {
-        Value::Text(_) => true,
-        Value::List(items) => items.iter().all(|item| matches!(item, Value::Text(_))),
-        _ => false,
+        Value::List(items) => items.iter().map(text).collect(),
+        prompt => Some(vec![text(prompt)?]),
     }
 }
 
@@ -240,6 +248,7 @@ impl Conversation {
                 ("DSC_TP", Some(scores.dsc_tp)),
             ],
             labels: Vec::new(),
+            counted: Vec::new(),
             instances: Some(scores),
         }
     }
@@ -247,7 +256,8 @@ impl Conversation {
     fn score_labels(&self) -> Scores {
         let keys = self.scored_labels();
         let compared = Comparison::new(&self.case.truth, self.prediction.cast.view());
-        let scores = score_with_surfaces(&compared, &keys, self.protocol.nsd_tolerance_mm);
+        let counted = count_labels(&compared, &keys, self.protocol.nsd_tolerance_mm);
+        let scores = LabelScores::of_counts(&counted);
         // The mean over no label is not a number.
         let mean = |value: f64| (keys.count() > 0).then_some(value);
         Scores {
@@ -258,6 +268,7 @@ impl Conversation {
                 ("DSC_TP", None),
             ],
             labels: scores.labels,
+            counted,
             instances: None,
         }
     }
@@ -268,14 +279,16 @@ impl Conversation {
         let has_background = self.case.truth.voxels().iter().any(|&label| label == 0);
         let labels = self.case.keys.labels().iter();
         let labels = labels.skip(usize::from(!has_background));
-        let prompted = labels.filter(|label| self.prompts.labels.contains(label));
+        let prompts = &self.prompts.labels;
+        let prompted = labels.filter(|&&label| prompts.iter().any(|prompt| prompt.label == label));
         LabelKeys::of_own_keys(prompted.filter_map(|&label| u8::try_from(label).ok()))
     }
 }
 
 impl Dialogue for Conversation {
     fn next(&mut self) -> Option<Prompt> {
-        self.is_open.then(|| Prompt::text(1))
+        self.is_open
+            .then(|| Prompt::text(1, self.prompts.labels.clone()))
     }
 
     fn answer(&mut self, answer: Answer) -> Scores {
@@ -362,6 +375,7 @@ mod tests {
         let mut dialogue = track().dialogue(case).unwrap();
         let prompt = dialogue.next().unwrap();
         assert_eq!((prompt.index, prompt.kind), (1, PromptKind::TEXT));
+        assert!(prompt.texts.iter().all(|prompt| prompt.texts == ["it"]));
         let answer = match segs {
             Some(segs) => Answer::Prediction(Prediction::from_cast(segs, &keys)),
             None => Answer::Failure(None),
@@ -382,6 +396,16 @@ mod tests {
         assert_eq!((found.get("DSC"), found.get("F1")), (Some(1.0), None));
         let labels: Vec<i64> = found.labels.iter().map(|score| score.label).collect();
         assert_eq!(labels, [2]);
+        let counted = found.counted[0];
+        assert_eq!(
+            (
+                counted.truth_voxels,
+                counted.prediction_voxels,
+                counted.both
+            ),
+            (2, 2, 2)
+        );
+        assert_eq!(counted.score(), found.labels[0]);
         let none = scores(truth, prompts(&["9"], 0), Some(arr3(&[[[0, 0, 2, 2]]])));
         assert_eq!((none.get("DSC"), none.get("NSD")), (None, None));
     }

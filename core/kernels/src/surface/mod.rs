@@ -8,6 +8,7 @@ mod slices;
 use std::ops::Range;
 
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::Comparison;
 use area::AreaTable;
@@ -17,7 +18,7 @@ use slices::{Elements, Frame};
 
 /// The areas, in mm², of a label's surface in the truth and in the prediction, and how much of
 /// each lies near the other.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct SurfaceOverlap {
     /// The area of the truth's surface.
     pub truth: f64,

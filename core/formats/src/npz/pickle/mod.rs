@@ -93,6 +93,14 @@ impl ObjectArray {
         }
     }
 
+    /// An array without axes that holds this object.
+    pub fn scalar(item: Value) -> Self {
+        Self {
+            shape: Vec::new(),
+            items: vec![item],
+        }
+    }
+
     /// An array of this shape with these objects in C order. `None` if they are not as many.
     pub fn new(shape: Vec<usize>, items: Vec<Value>) -> Option<Self> {
         let count = shape
