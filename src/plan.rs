@@ -17,7 +17,7 @@ use toml::Spanned;
 use crate::args::EvaluateOptions;
 use crate::config::{ConfigError, LoadedConfig, Place, ProtocolTable};
 use crate::environment::expand;
-use crate::ranking::{Groups, Settings, all_columns};
+use crate::ranking::{Groups, Settings, columns_of};
 use crate::registry::{BackendSection, PolicyOptions, Registry};
 use crate::setting::{Setting, folder};
 use crate::submissions::{self, Found};
@@ -95,7 +95,7 @@ impl Planner<'_> {
         };
         let cases = find_cases(&images, ground_truth.as_deref(), &choice)?;
         let ranking = match self.config {
-            Some(config) => ranking(config)?,
+            Some(config) => ranking(config, &*track)?,
             None => Settings::default(),
         };
         self.check_groups(&ranking, cases.iter().map(|case| case.name.as_str()))?;
@@ -389,8 +389,9 @@ impl Planner<'_> {
     }
 }
 
-/// The file's `[ranking]` and groups.
-pub(crate) fn ranking(config: &LoadedConfig) -> Result<Settings, ConfigError> {
+/// The file's `[ranking]` and groups, for cases of this track.
+pub(crate) fn ranking(config: &LoadedConfig, track: &dyn Track) -> Result<Settings, ConfigError> {
+    let columns = columns_of(track);
     let table = &config.file.ranking;
     let mut settings = Settings {
         scheme: table.scheme,
@@ -401,8 +402,8 @@ pub(crate) fn ranking(config: &LoadedConfig) -> Result<Settings, ConfigError> {
             place: config.place(&format!("ranking.weights.{id}"), weight),
             message,
         };
-        if !all_columns().any(|column| column.id == id) {
-            let known: Vec<&str> = all_columns().map(|column| column.id).collect();
+        if !columns.iter().any(|column| column.id == *id) {
+            let known: Vec<&str> = columns.iter().map(|column| &*column.id).collect();
             return Err(wrong(format!(
                 "there is no column `{id}`; there are {}",
                 known.join(", ")

@@ -14,13 +14,13 @@ use crate::args::CompareOptions;
 use crate::config::ConfigError;
 use crate::exit::ExitStatus;
 use crate::progress::{count, printable};
-use crate::ranking::{Column, all_columns};
+use crate::ranking::{Column, scores_of};
 use crate::statistics::{mean, mean_with_interval, sign_flip_test, signed_rank};
 
 /// The differences of one score between two submissions, second less first.
 #[derive(Debug, Serialize)]
 struct Difference {
-    score: &'static str,
+    score: String,
     first: f64,
     second: f64,
     difference: f64,
@@ -284,14 +284,16 @@ fn hold(
     };
     let (a, b) = (by_name(first), by_name(second));
     let common: Vec<&String> = a.keys().filter(|name| b.contains_key(*name)).collect();
+    let columns = scores_of(a.values().chain(b.values())).into_iter();
+    let columns = columns.chain([Column::seconds()]);
     let only = |one: &BTreeMap<String, CaseRecord>, other: &BTreeMap<String, CaseRecord>| {
         let missing = one.keys().filter(|name| !other.contains_key(*name));
         missing.cloned().collect()
     };
-    let difference = |Column { name, of, .. }: Column| {
+    let difference = |column: Column| {
         let pairs = common
             .iter()
-            .filter_map(|name| Some((of(&a[*name])?, of(&b[*name])?)));
+            .filter_map(|name| Some((column.of(&a[*name])?, column.of(&b[*name])?)));
         let (x, y): (Vec<f64>, Vec<f64>) = pairs.unzip();
         if x.is_empty() {
             return None;
@@ -299,7 +301,7 @@ fn hold(
         let differences: Vec<f64> = x.iter().zip(&y).map(|(x, y)| y - x).collect();
         let interval = mean_with_interval(&differences);
         Some(Difference {
-            score: name,
+            score: column.name,
             first: mean(&x),
             second: mean(&y),
             difference: interval.value,
@@ -317,7 +319,7 @@ fn hold(
         cases: common.len(),
         only_first: only(&a, &b),
         only_second: only(&b, &a),
-        differences: all_columns().filter_map(difference).collect(),
+        differences: columns.filter_map(difference).collect(),
         largest: largest(common.iter().map(|name| (&a[*name], &b[*name]))),
     }
 }
@@ -388,7 +390,7 @@ fn print(comparison: &Comparison) {
     ]);
     for row in &comparison.differences {
         table.add_row([
-            row.score.to_owned(),
+            row.score.clone(),
             format!("{:.4}", row.first),
             format!("{:.4}", row.second),
             format!("{:+.4}", row.difference),

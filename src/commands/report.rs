@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context;
+use segarena_core::run::PastRun;
+
 use crate::args::ReportOptions;
 use crate::config::LoadedConfig;
 use crate::exit::ExitStatus;
@@ -20,7 +23,17 @@ pub(crate) fn report(options: &ReportOptions) -> anyhow::Result<ExitStatus> {
 
 fn settings(options: &ReportOptions) -> anyhow::Result<Settings> {
     match &options.config {
-        Some(file) => Ok(plan::ranking(&LoadedConfig::load(file)?)?),
+        Some(file) => {
+            let run = PastRun::read(&options.results)?;
+            let track = run.record.track().with_context(|| {
+                format!(
+                    "this version of segarena does not know the track {}, so that no [ranking] can \
+                     be read for it",
+                    run.record.track
+                )
+            })?;
+            Ok(plan::ranking(&LoadedConfig::load(file)?, &*track)?)
+        }
         None => Settings::kept(&options.results),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 use segarena_core::record::CaseRecord;
 
-use super::columns::{Column, all_columns};
+use super::columns::{Column, scores_of};
 use super::settings::{Scheme, Settings};
 use crate::statistics::{DRAWS, Interval, Lots};
 
@@ -68,7 +68,12 @@ impl Field {
             missing == Missing::AreWorst || by_name.iter().all(|records| records.contains_key(case))
         };
         let cases: BTreeSet<&str> = cases.filter(is_ranked).collect();
-        let counted = all_columns().map(|column| (column, settings.weight(&column)));
+        let records = entrants.iter().flat_map(|entrant| entrant.records);
+        let known = scores_of(records).into_iter().chain([Column::seconds()]);
+        let counted = known.map(|column| {
+            let weight = settings.weight(&column);
+            (column, weight)
+        });
         let counted = counted.filter(|(_, weight)| *weight > 0.0);
         let columns = counted.map(|(column, weight)| {
             let merits: Vec<Vec<f64>> = cases
@@ -129,7 +134,8 @@ impl Field {
         let columns = self.columns.iter().map(|counted| Counted {
             merits: means(&counted.merits),
             ranks: means(&counted.ranks),
-            ..*counted
+            column: counted.column.clone(),
+            weight: counted.weight,
         });
         Self {
             submissions: self.submissions,

@@ -7,9 +7,7 @@ mod groups;
 mod settings;
 mod stability;
 
-#[cfg(test)]
-pub(crate) use columns::SCORES;
-pub(crate) use columns::{Column, SECONDS, all_columns, scores_of};
+pub(crate) use columns::{Column, columns_of, scores_of};
 pub(crate) use field::{Counted, Entrant, Field, Frequencies, Missing};
 pub(crate) use groups::Groups;
 pub(crate) use settings::{Scheme, Settings};

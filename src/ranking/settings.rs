@@ -57,10 +57,10 @@ const FILE: &str = "ranking.json";
 impl Settings {
     /// What a column counts.
     pub(crate) fn weight(&self, column: &Column) -> f64 {
-        match self.weights.get(column.id) {
+        match self.weights.get(&column.id) {
             Some(weight) => *weight,
             // Running times are looked at, and only count where somebody says so.
-            None if self.weights.is_empty() && column.id != super::SECONDS.id => 1.0,
+            None if self.weights.is_empty() && !column.is_seconds() => 1.0,
             None => 0.0,
         }
     }
@@ -100,17 +100,17 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ranking::{SCORES, SECONDS};
 
     #[test]
     fn every_score_counts_once_until_weights_are_given() {
         let mut settings = Settings::default();
-        assert_eq!(SCORES.map(|column| settings.weight(&column)), [1.0; 6]);
-        assert_eq!(settings.weight(&SECONDS), 0.0);
+        let scores = ["DSC_AUC", "NSD_AUC", "DSC_Final", "NSD_Final"].map(Column::of_summary);
+        let weights = |settings: &Settings| scores.clone().map(|column| settings.weight(&column));
+        assert_eq!(weights(&settings), [1.0; 4]);
+        assert_eq!(settings.weight(&Column::seconds()), 0.0);
         settings.weights = [("dsc_final".to_owned(), 2.0), ("seconds".to_owned(), 0.5)].into();
-        let weights = SCORES.map(|column| settings.weight(&column));
-        assert_eq!(weights, [0.0, 0.0, 2.0, 0.0, 0.0, 0.0]);
-        assert_eq!(settings.weight(&SECONDS), 0.5);
+        assert_eq!(weights(&settings), [0.0, 0.0, 2.0, 0.0]);
+        assert_eq!(settings.weight(&Column::seconds()), 0.5);
     }
 
     #[test]

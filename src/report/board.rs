@@ -97,7 +97,7 @@ impl<'a> Board<'a> {
     pub(super) fn table(&self) -> Table {
         let mut headings = vec![Heading::intervals("Rank"), Heading::text("Submission")];
         let columns = self.columns.iter();
-        headings.extend(columns.map(|column| Heading::intervals(column.name)));
+        headings.extend(columns.map(|column| Heading::intervals(column.name.clone())));
         headings.push(Heading::numbers("P(rank 1)"));
         let other = self.settings.scheme.other().name();
         if self.do_schemes_disagree() {
@@ -181,7 +181,7 @@ impl<'a> Board<'a> {
                 match (view, values.len()) {
                     (View::MeanOfGroups, _) | (_, 0 | 1) => {
                         let mean = team.over(view, |cases| {
-                            mean_of(cases.iter().filter_map(|case| (column.of)(case)))
+                            mean_of(cases.iter().filter_map(|case| column.of(case)))
                         });
                         Cell::number(mean, 4)
                     }
@@ -302,7 +302,7 @@ impl<'a> Board<'a> {
             let corrected = holm(&tests.iter().map(|test| test.p).collect::<Vec<_>>());
             let pairs = pairs.iter().zip(tests).zip(corrected);
             Significance {
-                column: counted.column,
+                column: counted.column.clone(),
                 pairs: pairs
                     .map(|((&(first, second), test), corrected)| Pair {
                         first,
@@ -327,7 +327,7 @@ impl<'a> Board<'a> {
                     _ => &self.teams[pair.second].name,
                 };
                 row_of_all(vec![
-                    Cell::text(of_column.column.name),
+                    Cell::text(of_column.column.name.clone()),
                     self.teams[pair.first].cell(),
                     self.teams[pair.second].cell(),
                     Cell::text(better),

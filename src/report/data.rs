@@ -12,7 +12,7 @@ use super::page::CaseView;
 use super::tables::{CURVES, most_interactions, outcome};
 use super::text;
 use super::views::Team;
-use crate::ranking::SECONDS;
+use crate::ranking::Column;
 
 /// The data as the script reads them. Numbers of cases are in the order submission by submission,
 /// each with all cases; 0 stands for a missing one, and values are one more than they are.
@@ -76,11 +76,12 @@ impl PageData {
             })
             .collect();
         let columns = board.columns.iter().map(|column| (column, 4));
-        let columns = columns.chain([(&SECONDS, 1)]).map(|(column, digits)| {
-            let values = records.iter().map(|record| (column.of)((*record)?));
-            let name = match column.id == SECONDS.id {
+        let seconds = Column::seconds();
+        let columns = columns.chain([(&seconds, 1)]).map(|(column, digits)| {
+            let values = records.iter().map(|record| column.of((*record)?));
+            let name = match column.is_seconds() {
                 true => "Seconds".to_owned(),
-                false => column.name.to_owned(),
+                false => column.name.clone(),
             };
             PackedColumn::of(name, digits, values)
         });

@@ -86,7 +86,7 @@ fn long_table(contents: &Contents<'_>) -> Result<Vec<u8>> {
                     false => "NA".to_owned(),
                 };
                 writer.write_record([
-                    counted.column.id,
+                    &counted.column.id,
                     &field.cases[case],
                     &team.name,
                     &merit,
@@ -105,7 +105,7 @@ fn summary(contents: &Contents<'_>) -> Value {
         .iter()
         .map(|table| (table.id.to_owned(), as_json(table)));
     let record = &contents.run.record;
-    let significance = contents.tested.iter().map(|tested| tested.column.id);
+    let significance = contents.tested.iter().map(|tested| &tested.column.id);
     json!({
         "schema": 1,
         "segarena": env!("CARGO_PKG_VERSION"),

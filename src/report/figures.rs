@@ -101,7 +101,7 @@ fn of_view(board: &Board<'_>, number: usize, view: &View) -> Vec<Figure> {
     let is_shown = number == 0 || board.ranked <= MOST_BY_GROUP;
     let shown = |part| if is_shown { part } else { Part::Exported };
     for column in board.columns.iter().filter(|column| is_share(column)) {
-        let rows = rows(board, view, |case| (column.of)(case));
+        let rows = rows(board, view, |case| column.of(case));
         let title = format!("{} of each case{}", column.name, view.suffix());
         let svg = charts::bars(&title, &rows, Bars::Score);
         figures.extend(figure(
@@ -248,7 +248,7 @@ fn heatmap(board: &Board<'_>) -> Option<Figure> {
             let values = super::data::cases(board).into_iter().map(|(_, case)| {
                 by_name
                     .get(case.as_str())
-                    .and_then(|record| (column.of)(record))
+                    .and_then(|record| column.of(record))
             });
             values.collect()
         })

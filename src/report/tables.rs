@@ -10,7 +10,7 @@ use super::effort::{label_curves, mean_gain, number_of_clicks};
 use super::table::{Cell, Heading, Row, Table};
 use super::text;
 use super::views::{Team, View, mean_of};
-use crate::ranking::SECONDS;
+use crate::ranking::Column;
 
 /// A row of a submission in a view, where the submission has cases there.
 fn rows(board: &Board<'_>, cells: impl Fn(&Team<'_>, &View) -> Vec<Vec<Cell>>) -> Vec<Row> {
@@ -277,7 +277,7 @@ pub(super) fn cases(board: &Board<'_>) -> Table {
         Heading::text("Submission"),
     ];
     let columns = board.columns.iter();
-    headings.extend(columns.map(|column| Heading::numbers(column.name)));
+    headings.extend(columns.map(|column| Heading::numbers(column.name.clone())));
     headings.extend([Heading::numbers("Seconds"), Heading::text("Outcome")]);
     let rows = cases.into_iter().map(|(team, case)| {
         let group = board.settings.groups.of(&case.case);
@@ -287,8 +287,8 @@ pub(super) fn cases(board: &Board<'_>) -> Table {
             team.cell(),
         ];
         let columns = board.columns.iter();
-        cells.extend(columns.map(|column| Cell::number((column.of)(case), 4)));
-        cells.push(Cell::number((SECONDS.of)(case), 1));
+        cells.extend(columns.map(|column| Cell::number(column.of(case), 4)));
+        cells.push(Cell::number(Column::seconds().of(case), 1));
         cells.push(Cell::text(outcome(case)));
         Row {
             view: None,

@@ -115,7 +115,7 @@ pub(super) fn mean_of(values: impl Iterator<Item = f64>) -> Option<f64> {
 
 /// The values of a column.
 pub(super) fn values(cases: &[&CaseRecord], column: &Column) -> Vec<f64> {
-    cases.iter().filter_map(|case| (column.of)(case)).collect()
+    cases.iter().filter_map(|case| column.of(case)).collect()
 }
 
 impl Team<'_> {

@@ -7,7 +7,7 @@ use segarena_core::run::{RunSummary, SubmissionSummary};
 
 use super::Look;
 use crate::progress::{count, printable};
-use crate::ranking::{Column, Entrant, Field, Missing, SECONDS, Settings, scores_of};
+use crate::ranking::{Column, Entrant, Field, Missing, Settings, scores_of};
 use crate::statistics::mean;
 
 /// A submission and its rank; none for one without a case, or where there is nothing to rank by.
@@ -112,7 +112,7 @@ pub(super) fn table(ranked: &[Ranked<'_>], look: Look) -> Table {
     );
     let scores = columns.iter().map(|score| match is_narrow {
         true => score.name.replace(' ', "\n"),
-        false => score.name.to_owned(),
+        false => score.name.clone(),
     });
     let header: Vec<String> = ["rank", "submission", "cases"]
         .map(str::to_owned)
@@ -152,7 +152,11 @@ fn row(rank: Option<usize>, submission: &SubmissionSummary, columns: &[Column]) 
         return vec![rank, name, "none".to_owned()];
     }
     let figure = |column: &Column, digits: usize| {
-        let values: Vec<f64> = submission.records.iter().filter_map(column.of).collect();
+        let values: Vec<f64> = submission
+            .records
+            .iter()
+            .filter_map(|record| column.of(record))
+            .collect();
         match values.is_empty() {
             true => "–".to_owned(),
             false => format!("{:.digits$}", mean(&values)),
@@ -161,7 +165,7 @@ fn row(rank: Option<usize>, submission: &SubmissionSummary, columns: &[Column]) 
     let failed = submission.records.iter().filter(|r| r.has_failure());
     let mut row = vec![rank, name, submission.records.len().to_string()];
     row.extend(columns.iter().map(|column| figure(column, 4)));
-    row.extend([figure(&SECONDS, 1), failed.count().to_string()]);
+    row.extend([figure(&Column::seconds(), 1), failed.count().to_string()]);
     row
 }
 
