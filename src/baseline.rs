@@ -1,4 +1,5 @@
-//! The demo's submission: grows regions of like intensity from boxes and clicks.
+//! The demo's submission: grows regions of like intensity from boxes and clicks, and takes the
+//! intensities that texts name.
 //!
 //! It is run as any other submission: a child process that reads `$INPUTS/CASE.npz` and writes
 //! `$OUTPUTS/CASE.npz`, and knows nothing of the ground truth.
@@ -55,6 +56,7 @@ fn segment(input: &ModelInput) -> Array3<u8> {
             }
             labels
         }
+        _ if input.texts.is_some() && input.boxes.is_empty() => by_texts(input, &smooth),
         _ => {
             let mut labels = Array3::zeros(input.image.dim());
             for (label, bounds) in (1..).zip(&input.boxes) {
@@ -63,6 +65,31 @@ fn segment(input: &ModelInput) -> Array3<u8> {
             labels
         }
     }
+}
+
+/// Gives each label the voxels of the intensity that its text names.
+fn by_texts(input: &ModelInput, image: &Array3<f32>) -> Array3<u8> {
+    let mut labels = Array3::zeros(image.dim());
+    let prompts = input.texts.iter().flat_map(|texts| &texts.labels);
+    for prompt in prompts {
+        let intensity = prompt.texts.iter().find_map(|text| intensity_in(text));
+        let (Some(intensity), Ok(label)) = (intensity, u8::try_from(prompt.label)) else {
+            continue;
+        };
+        for (label_here, value) in labels.iter_mut().zip(image) {
+            if (value - intensity).abs() <= TOLERANCE {
+                *label_here = label;
+            }
+        }
+    }
+    labels
+}
+
+/// The number in "of intensity 120".
+fn intensity_in(text: &str) -> Option<f32> {
+    let (_, rest) = text.split_once("intensity ")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
 }
 
 /// The mean of each voxel's 3×3×3 neighbourhood, so that noise does not stop a region.

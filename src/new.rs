@@ -5,33 +5,45 @@ use std::path::Path;
 use anyhow::Context;
 use segarena_core::results::write_whole;
 
+use crate::args::BuiltInTrack;
 use crate::submissions::check_name;
 
-/// The files, by their names in the folder.
-const INTERACTIVE: [(&str, &str); 5] = [
-    (
-        "predict.py",
-        include_str!("../templates/new/interactive/predict.py"),
-    ),
-    ("predict.sh", include_str!("../templates/new/predict.sh")),
-    ("Dockerfile", include_str!("../templates/new/Dockerfile")),
-    (
-        "segarena.toml",
-        include_str!("../templates/new/segarena.toml"),
-    ),
-    (
-        "README.md",
-        include_str!("../templates/new/interactive/README.md"),
-    ),
-];
+/// The files of a track's submission, by their names in the folder.
+fn files(track: BuiltInTrack) -> [(&'static str, &'static str); 5] {
+    let (predict, readme) = match track {
+        BuiltInTrack::Interactive => (
+            include_str!("../templates/new/interactive/predict.py"),
+            include_str!("../templates/new/interactive/README.md"),
+        ),
+        BuiltInTrack::Text => (
+            include_str!("../templates/new/text/predict.py"),
+            include_str!("../templates/new/text/README.md"),
+        ),
+    };
+    [
+        ("predict.py", predict),
+        ("predict.sh", include_str!("../templates/new/predict.sh")),
+        ("Dockerfile", include_str!("../templates/new/Dockerfile")),
+        (
+            "segarena.toml",
+            include_str!("../templates/new/segarena.toml"),
+        ),
+        ("README.md", readme),
+    ]
+}
 
-/// Writes the submission into a folder, which is made. Returns its name and the files' names.
+/// Writes a submission to this track into a folder, which is made. Returns its name and the files'
+/// names.
 ///
 /// # Errors
 /// When one of the files is there already, or can't be written; nothing is written in the first
 /// case.
-pub(crate) fn write(folder: &Path) -> anyhow::Result<(String, Vec<&'static str>)> {
-    let there: Vec<&str> = INTERACTIVE
+pub(crate) fn write(
+    folder: &Path,
+    track: BuiltInTrack,
+) -> anyhow::Result<(String, Vec<&'static str>)> {
+    let files = files(track);
+    let there: Vec<&str> = files
         .iter()
         .map(|(name, _)| *name)
         .filter(|name| folder.join(name).symlink_metadata().is_ok())
@@ -46,10 +58,11 @@ pub(crate) fn write(folder: &Path) -> anyhow::Result<(String, Vec<&'static str>)
     std::fs::create_dir_all(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let name = name_of(folder);
-    for (file, text) in INTERACTIVE {
-        write_whole(&folder.join(file), text.replace("TEAM", &name).as_bytes())?;
+    for (file, text) in files {
+        let text = text.replace("TRACK", track.name()).replace("TEAM", &name);
+        write_whole(&folder.join(file), text.as_bytes())?;
     }
-    Ok((name, INTERACTIVE.map(|(file, _)| file).to_vec()))
+    Ok((name, files.map(|(file, _)| file).to_vec()))
 }
 
 /// The folder's name as that of a submission and of an image: small letters, digits and dashes.

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use anyhow::Context;
-use ndarray::Array3;
+use ndarray::{Array3, arr1};
 use segarena_core::case::CaseFiles;
-use segarena_core::npz::{write_image, write_volume};
-use segarena_core::prompt::{BoundingBox, boxes_member};
+use segarena_core::dialogue::TextPrompt;
+use segarena_core::npz::{NpzFile, write_volume};
+use segarena_core::prompt::{BoundingBox, TextPrompts, boxes_member};
 use segarena_core::volume::Voxel;
 
-/// A phantom: an image, its labels, and whether it comes with bounding boxes.
+/// A phantom: an image, its labels, and what it comes with for the first interaction.
 pub(crate) struct Phantom {
     /// The case's name without `.npz`.
     pub(crate) name: &'static str,
@@ -19,8 +20,19 @@ pub(crate) struct Phantom {
     pub(crate) labels: Array3<u8>,
     /// Millimetres along z, y, x.
     pub(crate) spacing: [f64; 3],
-    /// Whether interaction 1 has boxes to give.
-    pub(crate) with_boxes: bool,
+    /// What the image brings for the first interaction.
+    pub(crate) prompts: Prompts,
+}
+
+/// What an image brings for the first interaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Prompts {
+    /// Nothing: the first interaction has clicks.
+    None,
+    /// A bounding box for each label.
+    Boxes,
+    /// Words for each label, or for all instances.
+    Texts(TextPrompts),
 }
 
 impl Phantom {
@@ -36,8 +48,15 @@ impl Phantom {
                 .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
         let (image, ground_truth) = (images.join(&name), labels.join(&name));
-        let boxes = self.with_boxes.then(|| boxes_member(&self.boxes()));
-        write_image(&image, self.image.view(), self.spacing, boxes.as_ref())?;
+        let mut file = NpzFile::create(&image)?;
+        file.array("imgs", &self.image)?;
+        file.array("spacing", &arr1(&self.spacing))?;
+        match &self.prompts {
+            Prompts::None => {}
+            Prompts::Boxes => file.objects("boxes", &boxes_member(&self.boxes()))?,
+            Prompts::Texts(texts) => file.objects("text_prompts", &texts.member())?,
+        }
+        file.finish()?;
         write_volume(&ground_truth, "gts", self.labels.view())?;
         Ok(CaseFiles {
             name,
@@ -64,6 +83,78 @@ impl Phantom {
 /// The demo's phantoms: organs, vessels without boxes, lesions on thick slices.
 pub(crate) fn phantoms() -> Vec<Phantom> {
     vec![organs(), vessels(), lesions()]
+}
+
+/// Those of the text track: organs, and nodules to be told apart.
+pub(crate) fn text_phantoms() -> Vec<Phantom> {
+    vec![organs_in_words(), nodules()]
+}
+
+/// The organs, asked for in words; one has two names.
+fn organs_in_words() -> Phantom {
+    let prompt = |label, texts: &[&str]| TextPrompt {
+        label,
+        texts: texts.iter().map(|&text| text.to_owned()).collect(),
+    };
+    let labels = vec![
+        prompt(1, &["the largest organ, of intensity 120"]),
+        prompt(
+            2,
+            &[
+                "the organ beside the largest, of intensity 170",
+                "the second organ, of intensity 170",
+            ],
+        ),
+        prompt(3, &["the smallest organ, of intensity 215"]),
+    ];
+    Phantom {
+        prompts: Prompts::Texts(TextPrompts {
+            labels,
+            instances: false,
+        }),
+        ..organs()
+    }
+}
+
+/// Twelve spheres of one intensity, each an instance; two of them touch.
+fn nodules() -> Phantom {
+    let shape = [24, 80, 80];
+    let nodules = [
+        ([4.0, 20.0, 20.0], 4.0),
+        ([9.0, 52.0, 18.0], 6.0),
+        ([14.0, 30.0, 60.0], 5.0),
+        ([4.0, 66.0, 66.0], 3.0),
+        ([11.0, 60.0, 50.0], 8.0),
+        ([6.0, 14.0, 44.0], 5.0),
+        ([17.0, 10.0, 70.0], 4.0),
+        ([18.0, 44.0, 40.0], 4.0),
+        ([18.0, 44.0, 47.0], 4.0),
+        ([12.0, 34.0, 12.0], 6.0),
+        ([19.0, 70.0, 16.0], 4.0),
+        ([6.0, 36.0, 36.0], 5.0),
+    ];
+    let labels = draw(shape, |at| {
+        let inside = |&(centre, radius): &([f64; 3], f64)| {
+            let radii = [radius; 3];
+            Ellipsoid { centre, radii }.contains(at)
+        };
+        let nodule = nodules.iter().position(inside);
+        nodule.map_or(0, |index| index as u8 + 1)
+    });
+    let texts = TextPrompts {
+        labels: vec![TextPrompt {
+            label: 1,
+            texts: vec!["nodules, of intensity 190".to_owned()],
+        }],
+        instances: true,
+    };
+    Phantom {
+        name: "nodules",
+        image: intensities(&labels.mapv(|label| label.min(1)), [80, 190, 0, 0], 15),
+        labels,
+        spacing: [1.0; 3],
+        prompts: Prompts::Texts(texts),
+    }
 }
 
 /// Three ellipsoids, two of which touch.
@@ -95,7 +186,25 @@ pub(crate) fn organs() -> Phantom {
         image,
         labels,
         spacing: [2.0, 1.0, 1.0],
-        with_boxes: true,
+        prompts: Prompts::Boxes,
+    }
+}
+
+/// A box in a box, which `validate` takes every prediction of for perfect.
+pub(crate) fn perfect() -> Phantom {
+    let inside = |at: usize, size: usize| at * 4 >= size && at * 4 < 3 * size;
+    let shape = [24, 48, 48];
+    let labels = draw(shape, |[z, y, x]| {
+        let core = [(z, 24), (y, 48), (x, 48)];
+        u8::from(core.iter().all(|&(at, size)| inside(at, size)))
+    });
+    let image = intensities(&labels, [50, 180, 0, 0], 0);
+    Phantom {
+        name: "perfect",
+        image,
+        labels,
+        spacing: [1.0; 3],
+        prompts: Prompts::Boxes,
     }
 }
 
@@ -117,7 +226,7 @@ pub(crate) fn vessels() -> Phantom {
         image,
         labels,
         spacing: [0.7; 3],
-        with_boxes: false,
+        prompts: Prompts::None,
     }
 }
 
@@ -152,7 +261,7 @@ fn lesions() -> Phantom {
         image,
         labels,
         spacing: [3.0, 1.0, 1.0],
-        with_boxes: true,
+        prompts: Prompts::Boxes,
     }
 }
 
@@ -198,7 +307,8 @@ mod tests {
 
     #[test]
     fn every_phantom_has_labels_and_is_the_same_each_time() {
-        for (first, second) in phantoms().into_iter().zip(phantoms()) {
+        let all = || phantoms().into_iter().chain(text_phantoms());
+        for (first, second) in all().zip(all()) {
             assert!(
                 first.labels.iter().any(|&label| label > 0),
                 "{}",

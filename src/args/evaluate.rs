@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use segarena_core::run::Shard;
 
+use super::BuiltInTrack;
+
 #[derive(Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct EvaluateOptions {
@@ -132,9 +134,13 @@ pub(crate) struct SlurmOptions {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoOptions {
-    /// The folder for the data set and the results
-    #[arg(short, long, value_name = "DIR", default_value = "segarena-demo")]
-    pub(crate) output: PathBuf,
+    /// The folder for the data set and the results [default: segarena-demo, or
+    /// segarena-text-demo]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// The track that is shown
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    pub(crate) track: BuiltInTrack,
     #[command(flatten)]
     pub(crate) progress: ProgressOptions,
 }

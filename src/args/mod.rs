@@ -1,5 +1,6 @@
 //! The command line: its words, and the official script's spellings of them.
 
+mod built_in_track;
 mod evaluate;
 mod export;
 mod import;
@@ -14,6 +15,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::doctor::probe::Attempt;
 
+pub(crate) use built_in_track::BuiltInTrack;
 pub(crate) use evaluate::{DemoOptions, EvaluateOptions, ProgressOptions, SlurmOptions};
 pub(crate) use export::ExportOptions;
 pub(crate) use import::{ImportOptions, SpacingOrder, Window};

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::BuiltInTrack;
+
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -45,6 +47,9 @@ pub(crate) struct ValidateOptions {
     /// The configuration whose [backend] section is used
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// The track that it is for
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    pub(crate) track: BuiltInTrack,
     /// Kill an interaction after so long [default: the time limit of the whole case]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<f64>,
@@ -62,6 +67,7 @@ Examples:
   segarena validate --image team:latest
   segarena validate my-model/                a folder with a predict.sh
   segarena validate --workdir my-model -- python3 predict.py
+  segarena validate --track cvpr25-text team.tar.gz
 
 A plain command finds its folders in $INPUTS and $OUTPUTS; {inputs}, {outputs}
 and {case} in it are replaced.
@@ -114,9 +120,13 @@ pub(crate) struct ManOptions {
 #[command(after_help = "\
 Examples:
   segarena new my-model
+  segarena new my-model --track cvpr25-text
   segarena validate my-model        it works already")]
 pub(crate) struct NewOptions {
     /// The folder to write it into; its name becomes the submission's
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
+    /// The track that it is for
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    pub(crate) track: BuiltInTrack,
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::BuiltInTrack;
+
 #[derive(Debug, Args)]
 pub(crate) struct ScoreOptions {
     /// The labels: member `gts`
@@ -12,9 +14,20 @@ pub(crate) struct ScoreOptions {
     /// The prediction: member `segs`
     #[arg(short, long, value_name = "FILE")]
     pub(crate) prediction: PathBuf,
-    /// The image: member `spacing`
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) image: PathBuf,
+    /// The image: member `spacing`, and `text_prompts` on the text track
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        required_unless_present = "instances"
+    )]
+    pub(crate) image: Option<PathBuf>,
+    /// The track by whose rules it is scored; cvpr25-text goes by the image's `text_prompts`
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    pub(crate) track: BuiltInTrack,
+    /// Score instances as the text track does, whatever `text_prompts` the image has
+    #[arg(long)]
+    pub(crate) instances: bool,
     /// The tolerance of the NSD in millimetres
     #[arg(long, value_name = "MM", default_value_t = 2.0)]
     pub(crate) tolerance: f64,

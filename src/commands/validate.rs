@@ -44,6 +44,7 @@ pub(crate) fn validate(
     let trial = Trial {
         backend,
         submission: submission.clone(),
+        track: options.track,
         folder: folder.path().to_owned(),
         timeout,
     };

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use segarena_core::dialogue::tracks::TextTrack;
 use segarena_process::ProcessBackend;
 
 use super::contents::{FolderContents, Submissions};
@@ -35,7 +36,7 @@ pub(crate) fn config(contents: &FolderContents) -> String {
     cases(contents, &mut text);
     text.push_str("\n[output]\ndir = \"results\"                  # where the results go\n");
     text.push('\n');
-    text.push_str(&as_comments("[protocol]"));
+    protocol(contents, &mut text);
     let (kind, submissions) = choice(contents);
     run(kind, submissions, &mut text);
     backend(contents, kind, &mut text);
@@ -78,6 +79,27 @@ fn cases(contents: &FolderContents, text: &mut String) {
         _ => text.push_str(
             "# ground_truth = \"data/gts\"      # none found: a folder of CASE.npz with gts\n",
         ),
+    }
+}
+
+/// The options of the protocol, and the track where the images ask for another than the default.
+fn protocol(contents: &FolderContents, text: &mut String) {
+    let images = contents.images.as_ref();
+    let options = as_comments("[protocol]");
+    if !images.is_some_and(|images| images.is_prompted_by_texts) {
+        text.push_str(&options);
+        return;
+    }
+    for line in options.lines() {
+        if line.starts_with("# track = ") {
+            let setting = format!("track = {:?}", TextTrack::NAME);
+            let _ = writeln!(
+                text,
+                "{setting:<32} # the images have `text_prompts` and no `boxes`"
+            );
+        } else {
+            let _ = writeln!(text, "{line}");
+        }
     }
 }
 

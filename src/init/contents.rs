@@ -39,6 +39,8 @@ pub(crate) struct Cases {
     pub(crate) count: usize,
     /// Whether the labels are in the same files.
     pub(crate) has_labels: bool,
+    /// Whether the first image is prompted by words alone: it has `text_prompts` and no `boxes`.
+    pub(crate) is_prompted_by_texts: bool,
 }
 
 /// A folder of submissions.
@@ -85,7 +87,7 @@ impl FolderContents {
     }
 
     fn find_cases(&mut self, root: &Path, folders: &[Folder]) {
-        let mut images: Option<(&Folder, bool)> = None;
+        let mut images: Option<(&Folder, NpzMembers)> = None;
         let mut truths = Vec::new();
         for folder in folders {
             let Some(first) = folder.cases.first() else {
@@ -95,22 +97,26 @@ impl FolderContents {
                 continue;
             };
             match (file.has("imgs"), file.has("gts")) {
-                (true, has_labels) => {
-                    if images.is_none_or(|(other, _)| other.cases.len() < folder.cases.len()) {
-                        images = Some((folder, has_labels));
+                (true, _) => {
+                    if images
+                        .as_ref()
+                        .is_none_or(|(other, _)| other.cases.len() < folder.cases.len())
+                    {
+                        images = Some((folder, file));
                     }
                 }
                 (false, true) => truths.push(folder),
                 (false, false) => {}
             }
         }
-        let Some((images, has_labels)) = images else {
+        let Some((images, first)) = images else {
             return;
         };
         self.images = Some(Cases {
             folder: images.path.clone(),
             count: images.cases.len(),
-            has_labels,
+            has_labels: first.has("gts"),
+            is_prompted_by_texts: first.has("text_prompts") && !first.has("boxes"),
         });
         let shared = |folder: &&Folder| images.cases.intersection(&folder.cases).count();
         let truth = truths.into_iter().max_by_key(shared);
@@ -120,6 +126,7 @@ impl FolderContents {
                 folder: folder.path.clone(),
                 count: shared(&folder),
                 has_labels: true,
+                is_prompted_by_texts: false,
             });
     }
 

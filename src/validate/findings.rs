@@ -1,12 +1,13 @@
 //! From what was seen to checks with a verdict, each with what to do.
 
 use segarena_core::backend::{ImageFacts, SubmissionFacts, SubmissionSource};
+use segarena_core::dialogue::PromptKind;
 use segarena_core::record::{InteractionRecord, Outcome};
 
 use super::Check;
 use super::image::{image, name, script};
 use super::output::{memory, prediction, time};
-use super::trial::{CLICKS, Tried, TriedCase};
+use super::trial::{CLICKS, Tried, TriedCase, TriedKind};
 
 /// Everything there is to say of a submission that was tried.
 pub(crate) fn findings(submission: &str, source: &SubmissionSource, tried: &Tried) -> Vec<Check> {
@@ -94,23 +95,35 @@ pub(super) fn ran(tried: &Tried) -> impl Iterator<Item = &InteractionRecord> {
 
 /// A check for each interaction of a case.
 fn interactions(case: &TriedCase) -> Vec<Check> {
-    let first = if case.has_boxes { 1 } else { 2 };
-    let check = |index: usize| {
-        let label = match (case.has_boxes, index) {
-            (true, 1) => "box".to_owned(),
-            (true, _) => format!("click {}", index - 1),
-            (false, _) => format!("no box, click {}", index - 1),
-        };
-        match case
-            .interactions
-            .iter()
-            .find(|record| record.index == index)
-        {
+    let asked: Vec<(usize, String)> = match case.kind {
+        TriedKind::Box => (1..=CLICKS + 1)
+            .map(|index| (index, prompt(index)))
+            .collect(),
+        // The box is as that of the first case.
+        TriedKind::Perfect => (2..=CLICKS + 1)
+            .map(|index| (index, format!("perfect, {}", prompt(index))))
+            .collect(),
+        TriedKind::NoBox => (2..=CLICKS + 1)
+            .map(|index| (index, format!("no box, {}", prompt(index))))
+            .collect(),
+        TriedKind::Labels | TriedKind::Instances => vec![(1, case.kind.check("text"))],
+    };
+    let check = |(index, label): (usize, String)| {
+        let mut records = case.interactions.iter();
+        match records.find(|record| record.index == index) {
             Some(record) => interaction(&label, case, record),
             None => Check::warning(&label, "not tried, as an interaction before it hung"),
         }
     };
-    (first..=CLICKS + 1).map(check).collect()
+    asked.into_iter().map(check).collect()
+}
+
+/// What an interaction with clicks, or the box before, is called.
+fn prompt(index: usize) -> String {
+    match index {
+        1 => "box".to_owned(),
+        _ => format!("click {}", index - 1),
+    }
 }
 
 /// A warning where the score was higher before a click than after it.
@@ -123,10 +136,6 @@ fn clicks_that_harm(case: &TriedCase) -> Option<Check> {
             .all(|i| i.outcome != Outcome::Skipped && !i.outcome.is_failure());
         both_ran && after.dsc + NOTICEABLE < before.dsc
     })?;
-    let name = match case.has_boxes {
-        true => "clicks",
-        false => "clicks, no box",
-    };
     let (before, after) = (&fall[0], &fall[1]);
     let seen = format!(
         "click {} made the DSC fall from {:.2} to {:.2}",
@@ -134,15 +143,20 @@ fn clicks_that_harm(case: &TriedCase) -> Option<Check> {
         before.dsc,
         after.dsc
     );
-    Some(Check::warning(name, seen).advise(
-        "a click marks the middle of the largest error that is left: begin from `prev_pred`, and          check the axes of the clicks, which are (z, y, x)",
+    Some(Check::warning(&case.kind.check("clicks"), seen).advise(
+        "a click marks the middle of the largest error that is left: begin from `prev_pred`, and \
+         check the axes of the clicks, which are (z, y, x)",
     ))
 }
 
 fn interaction(label: &str, case: &TriedCase, record: &InteractionRecord) -> Check {
     let seconds = record.seconds;
     if !record.outcome.is_failure() {
-        let seen = format!("{seconds:.1} s, DSC {:.2}", record.dsc);
+        let seen = match case.kind {
+            // What it predicted was not looked at.
+            TriedKind::Perfect => format!("{seconds:.1} s"),
+            _ => format!("{seconds:.1} s, {}", main_score(record)),
+        };
         return match record.remarks.is_empty() {
             true => Check::ok(label, seen),
             false => Check::warning(label, format!("{seen}; {}", record.remarks.join("; ")))
@@ -160,17 +174,34 @@ fn interaction(label: &str, case: &TriedCase, record: &InteractionRecord) -> Che
     check
 }
 
+/// The first score that the case has.
+fn main_score(record: &InteractionRecord) -> String {
+    let scores = record.scores().measures;
+    let first = scores
+        .into_iter()
+        .find_map(|(name, value)| Some((name, value?)));
+    first.map_or_else(String::new, |(name, value)| format!("{name} {value:.2}"))
+}
+
 pub(super) const WHOLE_LABELS: &str =
     "write the labels themselves as uint8: segs.astype(numpy.uint8)";
 
 /// What to do about a failure.
 fn advice(case: &TriedCase, record: &InteractionRecord) -> String {
-    let given = match (record.index, case.has_boxes) {
+    let given = match (record.index, case.kind) {
+        (_, TriedKind::Labels | TriedKind::Instances) => {
+            "the input has `imgs`, `spacing` and `text_prompts`, whose `.item()` is a dictionary: a \
+             text or a list of texts by label, and `instance_label` 0 or 1"
+        }
+        (_, TriedKind::Perfect) => {
+            "at this interaction nothing is left to mend: no label has a click, all of \
+             `clicks_order` is None, and `fg` and `bg` are empty lists; answer with `prev_pred`"
+        }
         (1, _) => {
             "the first input has `imgs`, `spacing` and `boxes`, and neither `clicks`, \
              `clicks_order` nor `prev_pred`"
         }
-        (2, false) => {
+        (2, TriedKind::NoBox) => {
             "this image has no `boxes`, so the submission's first input has `clicks` and a \
              `prev_pred` of zeros"
         }
@@ -180,6 +211,10 @@ fn advice(case: &TriedCase, record: &InteractionRecord) -> String {
         }
     };
     match &record.outcome {
+        Outcome::TimedOut if record.prompt == PromptKind::TEXT => {
+            "it was killed at the limit of an interaction; the challenge knows none on this track"
+                .to_owned()
+        }
         Outcome::TimedOut => format!(
             "it was killed; all six interactions of such a case have {:.0} s together",
             case.seconds_allowed
@@ -218,7 +253,6 @@ mod tests {
             ..InteractionRecord::skipped(&[1])
         };
         TriedCase {
-            has_boxes: true,
             interactions: scores.iter().enumerate().map(interaction).collect(),
             ..TriedCase::default()
         }

@@ -4,6 +4,7 @@
 mod findings;
 mod image;
 mod output;
+mod perfect_case;
 mod printout;
 mod trial;
 

@@ -5,7 +5,7 @@ use segarena_core::record::{InteractionRecord, Outcome};
 
 use super::Check;
 use super::findings::{WHOLE_LABELS, ran};
-use super::trial::{Tried, TriedCase};
+use super::trial::{Tried, TriedCase, TriedKind};
 
 /// The interactions of a case in a real evaluation.
 const INTERACTIONS: f64 = 6.0;
@@ -31,7 +31,10 @@ pub(super) fn prediction(tried: &Tried) -> Vec<Check> {
     }
     // What was never written has been told.
     let wrote = tried.cases.iter().filter(|case| case.dtype.is_some());
-    for case in wrote {
+    // Instances have any numbers, and what is taken for perfect is not looked at.
+    let has_labels =
+        |case: &&TriedCase| !matches!(case.kind, TriedKind::Instances | TriedKind::Perfect);
+    for case in wrote.filter(has_labels) {
         if let Some(values) = &case.values {
             checks.push(labels(case, values));
         }
@@ -44,11 +47,7 @@ fn labels(case: &TriedCase, values: &[u8]) -> Check {
         let words: Vec<String> = values.iter().map(u8::to_string).collect();
         words.join(", ")
     };
-    let name = if case.has_boxes {
-        "labels"
-    } else {
-        "labels, no box"
-    };
+    let name = &case.kind.check("labels");
     let foreign: Vec<u8> = values
         .iter()
         .copied()
@@ -58,7 +57,11 @@ fn labels(case: &TriedCase, values: &[u8]) -> Check {
     if values.is_empty() {
         return Check::warning(name, "the last prediction is empty: every voxel is 0").advise(
             format!(
-                "the case has labels {wanted}: the n-th box and the n-th clicks are of the n-th"
+                "the case has labels {wanted}{}",
+                match case.kind {
+                    TriedKind::Labels => ", the keys of its prompts",
+                    _ => ": the n-th box and the n-th clicks are of the n-th",
+                }
             ),
         );
     }
@@ -92,11 +95,7 @@ pub(super) fn time(tried: &Tried) -> Vec<Check> {
         let all = first + per_click * (INTERACTIONS - 1.0);
         let allowed = case.seconds_allowed;
         let classes = case.labels.len();
-        let name = if case.has_boxes {
-            "time"
-        } else {
-            "time, no box"
-        };
+        let name = &case.kind.check("time");
         let seen = format!(
             "a whole case would take about {all:.1} s; the limit is {allowed:.0} s (90 s for each \
              of {classes})"
@@ -130,7 +129,6 @@ mod tests {
     fn case(values: &[u8]) -> TriedCase {
         TriedCase {
             name: "organs.npz".into(),
-            has_boxes: true,
             labels: vec![1, 2],
             seconds_allowed: 180.0,
             dtype: Some("uint8".into()),

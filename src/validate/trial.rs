@@ -1,4 +1,6 @@
-//! Trying a submission: a small case through the box and two clicks, and one without boxes.
+//! Trying a submission: on the interactive track a small case through the box and two clicks, one
+//! without boxes, and one that is perfect from the start; on the text track one of labels and one of
+//! instances.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use segarena_core::backend::{InferenceBackend, Submission, SubmissionFacts};
 use segarena_core::clicks::ChallengePolicy;
-use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
+use segarena_core::dialogue::Track;
+use segarena_core::dialogue::tracks::{TextTrack, TrackOptions};
 use segarena_core::event::{Event, Observer};
 use segarena_core::npz::NpzMembers;
 use segarena_core::protocol::Protocol;
@@ -15,7 +18,9 @@ use segarena_core::record::{InteractionRecord, Outcome};
 use segarena_core::run::{Evaluation, OutputFolder, RunSummary};
 use tokio_util::sync::CancellationToken;
 
-use crate::phantom::{organs, vessels};
+use super::perfect_case::PerfectCaseTrack;
+use crate::args::BuiltInTrack;
+use crate::phantom::{Phantom, Prompts, organs, perfect, text_phantoms, vessels};
 
 /// Clicks after the box, for each case.
 pub(crate) const CLICKS: usize = 2;
@@ -26,6 +31,8 @@ pub(crate) struct Trial {
     pub(crate) backend: Arc<dyn InferenceBackend>,
     /// The submission.
     pub(crate) submission: Submission,
+    /// The track that it is for.
+    pub(crate) track: BuiltInTrack,
     /// The folder for cases, work and results; empty.
     pub(crate) folder: PathBuf,
     /// Kill an interaction after so long; none: after the time limit of the whole case.
@@ -53,7 +60,7 @@ pub(crate) struct Tried {
 #[derive(Debug, Default)]
 pub(crate) struct TriedCase {
     pub(crate) name: String,
-    pub(crate) has_boxes: bool,
+    pub(crate) kind: TriedKind,
     /// Its labels, ascending.
     pub(crate) labels: Vec<u8>,
     /// Seconds that the whole case may take.
@@ -64,6 +71,45 @@ pub(crate) struct TriedCase {
     pub(crate) dtype: Option<String>,
     /// The values of its last prediction but 0, ascending.
     pub(crate) values: Option<Vec<u8>>,
+}
+
+/// What a case is there to try.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum TriedKind {
+    /// A box, then clicks.
+    #[default]
+    Box,
+    /// Clicks from the start.
+    NoBox,
+    /// A box, and clicks for no label, as the prediction after the box is taken for perfect.
+    Perfect,
+    /// Labels by their texts.
+    Labels,
+    /// Instances by one text.
+    Instances,
+}
+
+impl TriedKind {
+    /// The name of a check of this case, with what tells it from other cases.
+    pub(crate) fn check(self, name: &str) -> String {
+        match self {
+            Self::Box => name.to_owned(),
+            Self::NoBox => format!("{name}, no box"),
+            Self::Perfect => format!("{name}, perfect"),
+            Self::Labels => format!("{name}, semantic"),
+            Self::Instances => format!("{name}, instances"),
+        }
+    }
+
+    fn of(phantom: &Phantom) -> Self {
+        match &phantom.prompts {
+            _ if phantom.name == perfect().name => Self::Perfect,
+            Prompts::Boxes => Self::Box,
+            Prompts::None => Self::NoBox,
+            Prompts::Texts(texts) if texts.instances => Self::Instances,
+            Prompts::Texts(_) => Self::Labels,
+        }
+    }
 }
 
 impl Trial {
@@ -80,7 +126,10 @@ impl Trial {
             clicks: CLICKS,
             ..Protocol::default()
         };
-        let phantoms = [organs(), vessels()];
+        let phantoms = match self.track {
+            BuiltInTrack::Interactive => vec![organs(), vessels(), perfect()],
+            BuiltInTrack::Text => text_phantoms(),
+        };
         let mut files = Vec::new();
         let mut cases = Vec::new();
         for phantom in &phantoms {
@@ -88,7 +137,7 @@ impl Trial {
             files.push(phantom.write(&self.folder)?);
             cases.push(TriedCase {
                 name: format!("{}.npz", phantom.name),
-                has_boxes: phantom.with_boxes,
+                kind: TriedKind::of(phantom),
                 seconds_allowed: protocol.time_limit(labels.len()),
                 labels,
                 ..TriedCase::default()
@@ -98,14 +147,23 @@ impl Trial {
         let longest = Duration::from_secs_f64(longest.fold(0.0, f64::max));
         let output = self.folder.join("results");
         let name = self.submission.name.clone();
+        // The text track knows no time limit of a case.
+        let longest = match self.track {
+            BuiltInTrack::Interactive => longest,
+            BuiltInTrack::Text => protocol.interaction_timeout,
+        };
         let protocol = Protocol {
             interaction_timeout: self.timeout.unwrap_or(longest),
             ..protocol
         };
-        let track = InteractiveTrack::new(TrackOptions {
+        let options = TrackOptions {
             protocol: protocol.clone(),
             policy: Arc::new(ChallengePolicy),
-        });
+        };
+        let track: Arc<dyn Track> = match self.track {
+            BuiltInTrack::Interactive => Arc::new(PerfectCaseTrack::new(options)),
+            BuiltInTrack::Text => Arc::new(TextTrack::new(options)),
+        };
         let evaluation = Evaluation {
             images: self.folder.join("imgs"),
             ground_truth: Some(self.folder.join("gts")),
@@ -113,7 +171,7 @@ impl Trial {
             submissions: vec![self.submission],
             protocol,
             backend: self.backend,
-            track: Arc::new(track),
+            track,
             output: output.clone(),
             work_dir: None,
             keep_work: true,
