@@ -225,6 +225,21 @@ impl InteractionRecord {
         self.instances = scores.instances;
     }
 
+    /// A measure of the track by its name; `None` where the case does not define it.
+    pub fn measure(&self, name: &str) -> Option<f64> {
+        match (self.scores.is_empty(), name) {
+            (true, "DSC") => Some(self.dsc),
+            (true, "NSD") => Some(self.nsd),
+            _ => self.scores.get(name).copied().flatten(),
+        }
+    }
+
+    /// The first measure that the case defines, with its name: what an answer is looked at by.
+    pub fn main_score(&self) -> Option<(&'static str, f64)> {
+        let named = |name| Some((name, self.measure(name)?));
+        MEASURES.into_iter().find_map(named)
+    }
+
     /// The scores as the track gave them.
     pub fn scores(&self) -> Scores {
         let known = MEASURES
@@ -363,6 +378,12 @@ impl CaseRecord {
             seconds_allowed: self.seconds_allowed,
             interactions: interactions.collect(),
         }
+    }
+
+    /// The last interaction's first measure that the case defines, with its name: what a case is
+    /// looked at by.
+    pub fn main_score(&self) -> Option<(&'static str, f64)> {
+        self.interactions.last()?.main_score()
     }
 
     /// Area under the DSC over the click interactions: trapezoids of unit width.

@@ -36,6 +36,8 @@ struct Difference {
 #[derive(Debug, Serialize)]
 struct CaseDifference {
     case: String,
+    /// The score: DSC, or F1 of instances.
+    score: &'static str,
     first: f64,
     second: f64,
 }
@@ -331,10 +333,15 @@ fn largest<'a>(
     pairs: impl Iterator<Item = (&'a CaseRecord, &'a CaseRecord)>,
 ) -> Vec<CaseDifference> {
     let mut differing: Vec<CaseDifference> = pairs
-        .map(|(a, b)| CaseDifference {
-            case: a.case.clone(),
-            first: a.dsc_final(),
-            second: b.dsc_final(),
+        .filter_map(|(a, b)| {
+            let (score, first) = a.main_score()?;
+            let (_, second) = b.main_score()?;
+            Some(CaseDifference {
+                case: a.case.clone(),
+                score,
+                first,
+                second,
+            })
         })
         .filter(|case| case.first != case.second)
         .collect();
@@ -408,8 +415,9 @@ fn print(comparison: &Comparison) {
     println!("Wilcoxon: the same by his signed-rank test");
     for case in &comparison.largest {
         println!(
-            "{}: final DSC {:.4} and {:.4}, {:+.4}",
+            "{}: final {} {:.4} and {:.4}, {:+.4}",
             printable(&case.case),
+            case.score,
             case.first,
             case.second,
             case.second - case.first

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::board::Board;
 use super::page::CaseView;
-use super::tables::{CURVES, most_interactions, outcome};
+use super::tables::{measures, most_interactions, outcome};
 use super::text;
 use super::views::Team;
 use crate::ranking::Column;
@@ -98,12 +98,12 @@ impl PageData {
         });
         let outcome = packed(outcome.collect(), 2);
         let most = most_interactions(board);
-        let scores = CURVES.map(|(name, score)| {
+        let scores = measures(board).into_iter().map(|name| {
             let steps = records.iter().flat_map(|record| {
                 (0..most).map(move |index| {
                     let interaction = (*record)?.interactions.get(index)?;
                     let given = interaction.outcome != Outcome::Skipped;
-                    given.then(|| score(interaction))
+                    interaction.measure(name).filter(|_| given)
                 })
             });
             let shades = steps.map(|value| {
@@ -128,7 +128,7 @@ impl PageData {
             outcome,
             outcomes,
             interactions: most,
-            scores: scores.to_vec(),
+            scores: scores.collect(),
             pictures: views.iter().enumerate().filter_map(picture).collect(),
             cases: cases
                 .iter()

@@ -99,6 +99,8 @@ pub(super) fn table(teams: &[Team<'_>], views: &[View]) -> Table {
     let most = teams.iter().flat_map(|team| &team.past.cases);
     let most = most.map(|case| case.interactions.len()).max().unwrap_or(0);
     let mut rows = Vec::new();
+    // Of a single interaction there is nothing to say.
+    let views = if most > 1 { views } else { &[] };
     for (number, view) in views.iter().enumerate() {
         for team in teams.iter().filter(|team| !team.cases(view).is_empty()) {
             rows.push(Row {

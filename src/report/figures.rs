@@ -5,7 +5,7 @@ use segarena_core::record::CaseRecord;
 
 use super::board::{Board, Significance};
 use super::charts::{self, Bars, Curve, Named, Verdict};
-use super::tables::{CURVES, Start, at_interactions, mean_at, most_interactions, share_of_limit};
+use super::tables::{Start, at_interactions, mean_at, most_interactions, share_of_limit};
 use super::views::{Team, View};
 use super::{tables, text};
 use crate::ranking::Column;
@@ -74,12 +74,16 @@ fn of_view(board: &Board<'_>, number: usize, view: &View) -> Vec<Figure> {
         })
     };
     let mut figures = Vec::new();
-    let starts = tables::starts(board);
+    let starts = match tables::has_curves(board) {
+        true => tables::starts(board),
+        false => Vec::new(),
+    };
+    let measures = tables::measures(board);
     for &start in &starts {
-        for (name, score) in CURVES {
+        for name in &measures {
             let curve = |team: &Team<'_>| {
                 let means = (0..most_interactions(board))
-                    .map(|index| mean_at(team, view, start, score, index));
+                    .map(|index| mean_at(team, view, start, name, index));
                 Curve::of_means(named(team), means)
             };
             let curves: Vec<Curve> = board.with_cases().iter().map(curve).collect();
@@ -110,7 +114,7 @@ fn of_view(board: &Board<'_>, number: usize, view: &View) -> Vec<Figure> {
             svg,
         ));
     }
-    let rows = rows(board, view, |case| Some(share_of_limit(case)));
+    let rows = rows(board, view, share_of_limit);
     let title = format!("Running time of each case, of its limit{}", view.suffix());
     let svg = charts::bars(&title, &rows, Bars::Share);
     figures.extend(figure(shown(Part::Times), "times".to_owned(), svg));
@@ -211,6 +215,9 @@ impl Significance {
 
 /// A submission by itself, with the spread over its cases.
 fn own(board: &Board<'_>, team: &Team<'_>) -> Vec<Figure> {
+    if !tables::has_curves(board) {
+        return Vec::new();
+    }
     let cases = team.cases(&View::All);
     let starts = tables::starts(board);
     let of_start = |start: Start| {
@@ -218,7 +225,7 @@ fn own(board: &Board<'_>, team: &Team<'_>) -> Vec<Figure> {
             1 => format!("{} {}", team.index + 1, team.name),
             _ => format!("{} {}, cases {}", team.index + 1, team.name, start.name()),
         };
-        let scores = CURVES.map(|(_, score)| at_interactions(&cases, start, score));
+        let scores = ["DSC", "NSD"].map(|name| at_interactions(&cases, start, name));
         let kind = match (starts.len(), start) {
             (2, Start::FirstClick) => "_without_box",
             _ => "",

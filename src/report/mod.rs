@@ -8,6 +8,7 @@ mod effort;
 mod export;
 mod failures;
 mod figures;
+mod marks;
 mod ongoing;
 mod outline;
 mod page;
@@ -59,6 +60,7 @@ impl<'a> Contents<'a> {
             tables::curves(&board),
             effort::table(&board.teams[..board.ranked], &board.views),
             tables::labels(&board),
+            tables::instances(&board),
             tables::times(&board),
         ];
         Self {
@@ -147,10 +149,11 @@ fn views(run: &PastRun, teams: &[Team<'_>]) -> Vec<CaseView> {
     looked_at.collect()
 }
 
-/// The worst cases by final DSC and a sample of the others, each with its place from the top.
+/// The worst cases by their main score and a sample of the others, each with its place from the top.
 fn chosen_cases(team: &PastSubmission, count: usize) -> Vec<(&CaseRecord, String)> {
     let mut cases: Vec<&CaseRecord> = team.cases.iter().collect();
-    cases.sort_by(|a, b| a.dsc_final().total_cmp(&b.dsc_final()));
+    let score = |case: &CaseRecord| case.main_score().map_or(0.0, |(_, score)| score);
+    cases.sort_by(|a, b| score(a).total_cmp(&score(b)));
     let indexes = worst_and_sample(cases.len(), count).into_iter();
     let all = cases.len();
     indexes

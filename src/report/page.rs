@@ -3,8 +3,9 @@
 use askama::Template;
 use base64::Engine as _;
 use segarena_core::backend::Enforcement;
+use segarena_core::dialogue::PromptKind;
 use segarena_core::protocol::OverTime;
-use segarena_core::run::PastRun;
+use segarena_core::run::{PastRun, RunRecord};
 use sha2::{Digest, Sha256};
 
 use super::data::PageData;
@@ -43,6 +44,7 @@ pub(super) struct Page<'a> {
     curves: Option<Shown<'a>>,
     clicks: Option<Shown<'a>>,
     labels: Option<Shown<'a>>,
+    instances: Option<Shown<'a>>,
     times: Option<Shown<'a>>,
     time_figures: Vec<Drawing<'a>>,
     failures: Vec<FailureGroup>,
@@ -132,6 +134,7 @@ impl<'a> Page<'a> {
             curves: table("curves"),
             clicks: table("clicks"),
             labels: table("labels"),
+            instances: table("instances"),
             times: table("times"),
             time_figures: drawings(Part::Times),
             failures,
@@ -178,7 +181,6 @@ fn title(teams: &[Team<'_>]) -> String {
 
 fn facts(run: &PastRun) -> Vec<(&'static str, String)> {
     let record = &run.record;
-    let protocol = &record.protocol;
     let mut facts = vec![
         ("begun", record.started.clone()),
         (
@@ -186,26 +188,9 @@ fn facts(run: &PastRun) -> Vec<(&'static str, String)> {
             record.finished.clone().unwrap_or("not yet".to_owned()),
         ),
         ("cases", record.cases.len().to_string()),
-        (
-            "protocol",
-            format!(
-                "box and {}, policy {}, NSD at {} mm",
-                count(protocol.clicks, "click"),
-                record.click_policy,
-                protocol.nsd_tolerance_mm
-            ),
-        ),
-        (
-            "time limit",
-            format!(
-                "{} s for each class of a case, over it: {}",
-                protocol.seconds_per_class,
-                match protocol.over_time {
-                    OverTime::Warn => "a warning",
-                    OverTime::Zero => "scores of 0",
-                }
-            ),
-        ),
+        ("track", record.track.clone()),
+        ("protocol", protocol_words(record)),
+        ("time limit", limit_words(record)),
         ("run on", format!("{} ({})", record.backend, record.engine)),
         ("cases at once", record.jobs.to_string()),
         ("segarena", record.segarena.clone()),
@@ -215,6 +200,39 @@ fn facts(run: &PastRun) -> Vec<(&'static str, String)> {
         *value = text::line(value);
     }
     facts
+}
+
+/// What a case's interactions are.
+fn protocol_words(record: &RunRecord) -> String {
+    let protocol = &record.protocol;
+    let track = record.track();
+    let prompts = track.map(|track| track.prompts()).unwrap_or_default();
+    let prompts = match &prompts[..] {
+        [] => record.track.clone(),
+        [only] if *only == PromptKind::TEXT => "one prompt in words".to_owned(),
+        _ => format!(
+            "box and {}, policy {}",
+            count(protocol.clicks, "click"),
+            record.click_policy
+        ),
+    };
+    format!("{prompts}, NSD at {} mm", protocol.nsd_tolerance_mm)
+}
+
+fn limit_words(record: &RunRecord) -> String {
+    let protocol = &record.protocol;
+    let track = record.track();
+    if track.is_some_and(|track| track.seconds_allowed(1).is_none()) {
+        return "none for a case".to_owned();
+    }
+    format!(
+        "{} s for each class of a case, over it: {}",
+        protocol.seconds_per_class,
+        match protocol.over_time {
+            OverTime::Warn => "a warning",
+            OverTime::Zero => "scores of 0",
+        }
+    )
 }
 
 fn cautions(run: &PastRun) -> Vec<String> {

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use anyhow::{Result, ensure};
-use ndarray::{Array2, ArrayView2, s};
-use segarena_core::case::{Case, CaseFiles};
+use ndarray::{Array2, ArrayView2, Axis, s};
+use segarena_core::case::CaseFiles;
 use segarena_core::npz::{NpzMembers, read_saved_segs};
-use segarena_core::record::{CaseRecord, Outcome};
+use segarena_core::record::{CaseRecord, InteractionRecord, Outcome};
 use segarena_core::run::PastSubmission;
+use segarena_core::volume::split_single_mask;
 
+use super::marks::Marks;
 use super::outline::outlines;
 use super::picture::{Picture, picture};
 use super::text;
@@ -31,8 +33,10 @@ pub(super) struct Slice {
     pub(super) image: Option<Picture>,
     /// The outlines of the truth's labels.
     pub(super) truth: Vec<Outline>,
-    /// What the colours mean, where there is more than one label.
+    /// What the colours mean, where there is more than one.
     pub(super) key: Vec<(String, String)>,
+    /// Whether they tell instances apart, and not labels.
+    pub(super) is_of_instances: bool,
     /// The interactions in order.
     pub(super) steps: Vec<Step>,
 }
@@ -95,31 +99,33 @@ impl Slice {
             "its ground truth has shape {shape:?}, the record {:?}",
             record.shape
         );
-        let truth = truth.mapv(|value| marked(&record.labels, value));
-        let Predictions {
-            slices: predictions,
-            found,
-        } = predictions(submission, record, files, z)?;
+        let last = record.interactions.last();
+        let marks = match last.and_then(|last| last.instances.as_ref()) {
+            Some(instances) => Marks::of_instances(instances),
+            None => Marks::of_labels(&record.labels),
+        };
+        let truth = truth.mapv(|value| marks.of_truth(value));
+        let predicted = predictions(submission, record, files, z)?;
+        let predictions: Vec<Option<Array2<u16>>> = predicted
+            .iter()
+            .map(|slice| Some(slice.as_ref()?.mapv(|value| marks.of_prediction(value))))
+            .collect();
         let clicks = clicks(record, z);
 
         let slices = std::iter::once(&truth).chain(predictions.iter().flatten());
         let [rows, columns] = part_to_show(slices.clone(), &clicks);
         let part = s![rows.clone(), columns.clone()];
-        let is_one = record.labels.len() < 2;
-        let drawn = |slice: ArrayView2<'_, u16>| -> Vec<Outline> {
+        let drawn = |slice: ArrayView2<'_, u16>, class: &dyn Fn(u16) -> String| -> Vec<Outline> {
             let outlines = outlines(slice).into_iter();
             let coloured = outlines.map(|(mark, path)| Outline {
-                colour: class(mark, is_one),
+                colour: class(mark),
                 path,
             });
             coloured.collect()
         };
-        let seen: BTreeSet<u16> = match is_one {
-            true => BTreeSet::new(),
-            false => slices
-                .flat_map(|slice| slice.slice(part).iter().copied().collect::<Vec<_>>())
-                .collect(),
-        };
+        let seen: BTreeSet<u16> = slices
+            .flat_map(|slice| slice.slice(part).iter().copied().collect::<Vec<_>>())
+            .collect();
         let mut steps = Vec::new();
         for (number, interaction) in record.interactions.iter().enumerate() {
             let Some(prediction) = &predictions[number] else {
@@ -133,18 +139,16 @@ impl Slice {
                 y: dot.y - rows.start,
                 ..dot.clone()
             };
-            let extra = extra_labels(&found[number], &record.labels);
             let failure = match interaction.outcome.is_failure() {
                 true => format!(", {}", interaction.outcome.describe()),
                 false => String::new(),
             };
+            let found = predicted[number].iter().flatten().copied();
+            let extra = marks.words(&found.collect());
             steps.push(Step {
                 index: interaction.index,
-                words: text::line(&format!(
-                    "DSC {:.3}, NSD {:.3}{failure}{extra}",
-                    interaction.dsc, interaction.nsd
-                )),
-                prediction: drawn(prediction.slice(part)),
+                words: text::line(&format!("{}{failure}{extra}", measures(interaction))),
+                prediction: drawn(prediction.slice(part), &|mark| marks.prediction_class(mark)),
                 clicks: within.map(|(_, dot)| moved(dot)).collect(),
             });
         }
@@ -173,73 +177,29 @@ impl Slice {
                 1.0
             },
             image: image(files, z).and_then(|image| picture(image.slice(part))),
-            truth: drawn(truth.slice(part)),
-            key: key(&record.labels, seen),
+            truth: drawn(truth.slice(part), &|mark| marks.truth_class(mark)),
+            key: marks.key(&seen),
+            is_of_instances: marks.are_instances(),
             steps,
         })
     }
 }
 
-/// The mark of a predicted value that is no label of the case.
-const EXTRA: u16 = u16::MAX;
-/// So many labels have a colour of their own on a picture; then they begin again.
-const COLOURS: u16 = 8;
-
-/// The class of a mark's colour.
-fn class(mark: u16, is_one: bool) -> String {
-    match mark {
-        EXTRA => "extra".to_owned(),
-        _ if is_one => String::new(),
-        mark => format!("l{}", (mark - 1) % COLOURS),
-    }
+/// The measures that the case defines, in words.
+fn measures(interaction: &InteractionRecord) -> String {
+    let measures = interaction.scores().measures.into_iter();
+    let measures = measures.filter_map(|(name, value)| Some(format!("{name} {:.3}", value?)));
+    measures.collect::<Vec<_>>().join(", ")
 }
 
-/// The labels that are seen, with their colours.
-fn key(labels: &[i64], seen: BTreeSet<u16>) -> Vec<(String, String)> {
-    let marks = seen.into_iter().filter(|mark| *mark != 0 && *mark != EXTRA);
-    let named = marks.filter_map(|mark| {
-        let label = labels.get(usize::from(mark) - 1)?;
-        Some((class(mark, false), label.to_string()))
-    });
-    named.collect()
-}
-
-/// Words for predicted labels that the truth does not have.
-fn extra_labels(found: &[u8], labels: &[i64]) -> String {
-    let extra = found
-        .iter()
-        .filter(|value| **value != 0 && !labels.contains(&i64::from(**value)));
-    let extra: Vec<String> = extra.map(u8::to_string).collect();
-    match extra.len() {
-        0 => String::new(),
-        1..=6 => format!(
-            ", predicts labels that the truth has not: {}",
-            extra.join(", ")
-        ),
-        many => format!(", predicts {many} labels that the truth has not"),
-    }
-}
-
-/// A label's number, from 1; 0 for the background and for what is no label of the case.
-fn marked(labels: &[i64], value: f64) -> u16 {
-    let place = labels.iter().position(|&label| label as f64 == value);
-    place.map_or(0, |place| place as u16 + 1)
-}
-
-/// What was predicted on a slice.
-struct Predictions {
-    /// The marks of every interaction, none where nothing ran.
-    slices: Vec<Option<Array2<u16>>>,
-    /// The values that were found on the slice at each interaction, ascending.
-    found: Vec<Vec<u8>>,
-}
-
+/// What was predicted on a slice at every interaction: labels, or the instances that were matched;
+/// none where nothing ran.
 fn predictions(
     submission: &PastSubmission,
     record: &CaseRecord,
     files: &CaseFiles,
     z: usize,
-) -> Result<Predictions> {
+) -> Result<Vec<Option<Array2<u8>>>> {
     let path = submission.files.predictions(files.stem());
     let mut saved = read_saved_segs(&path)?;
     let was_run = |outcome: &Outcome| *outcome != Outcome::Skipped;
@@ -254,25 +214,24 @@ fn predictions(
         path.display(),
         record.shape
     );
-    let marks: Vec<u16> = (0..=u8::MAX)
-        .map(|value| match marked(&record.labels, f64::from(value)) {
-            0 if value != 0 => EXTRA,
-            mark => mark,
-        })
-        .collect();
-    let (mut slices, mut found) = (Vec::new(), Vec::new());
+    let mut slices = Vec::new();
     for interaction in &record.interactions {
-        if was_run(&interaction.outcome) {
-            let slice = saved.next_slice(z)?;
-            let values: BTreeSet<u8> = slice.iter().copied().collect();
-            found.push(values.into_iter().collect());
-            slices.push(Some(slice.mapv(|value| marks[usize::from(value)])));
-        } else {
-            found.push(Vec::new());
-            slices.push(None);
-        }
+        slices.push(
+            match (was_run(&interaction.outcome), &interaction.instances) {
+                (false, _) => None,
+                (true, None) => Some(saved.next_slice(z)?),
+                // A single mask was matched by its parts, which lie across slices.
+                (true, Some(_)) => {
+                    let Some(volume) = saved.next().transpose()? else {
+                        break;
+                    };
+                    let split = split_single_mask(volume.view()).unwrap_or(volume);
+                    Some(split.index_axis(Axis(0), z).to_owned())
+                }
+            },
+        );
     }
-    Ok(Predictions { slices, found })
+    Ok(slices)
 }
 
 /// All clicks, each with the number of its interaction, from 0.
@@ -308,12 +267,11 @@ fn last_error(record: &CaseRecord) -> Option<usize> {
         .find_map(|click| click.at.map(|[z, _, _]| z))
 }
 
-/// The slice with the most labelled voxels, for a case that never had an error.
+/// The slice with the most labelled voxels, for a case without clicks.
 fn fullest(files: &CaseFiles) -> Result<usize> {
-    let case = Case::load(files)?;
-    let labelled = |slice: ArrayView2<'_, u8>| slice.iter().filter(|&&key| key != 0).count();
-    let slices = case.truth.voxels();
-    let counts = slices.outer_iter().map(labelled).enumerate();
+    let truth = NpzMembers::open(&files.ground_truth)?.byte_volume("gts")?;
+    let labelled = |slice: ArrayView2<'_, u8>| slice.iter().filter(|&&label| label != 0).count();
+    let counts = truth.outer_iter().map(labelled).enumerate();
     Ok(counts.max_by_key(|&(_, count)| count).map_or(0, |(z, _)| z))
 }
 
@@ -371,27 +329,5 @@ mod tests {
         assert_eq!(with_margin([].into_iter(), 40), 0..40);
         // A click that a damaged record puts outside.
         assert_eq!(with_margin([90].into_iter(), 40), 0..40);
-    }
-
-    #[test]
-    fn predicted_labels_that_the_truth_has_not_are_said() {
-        assert_eq!(extra_labels(&[0, 1, 3], &[1, 3]), "");
-        let words = extra_labels(&[0, 1, 7, 9], &[1]);
-        assert_eq!(words, ", predicts labels that the truth has not: 7, 9");
-        let many: Vec<u8> = (0..=255).collect();
-        assert!(extra_labels(&many, &[1]).contains("predicts 254 labels"));
-        assert_eq!(
-            (class(EXTRA, true), class(1, true)),
-            ("extra".to_owned(), String::new())
-        );
-        assert_eq!(class(9, false), "l0");
-    }
-
-    #[test]
-    fn a_value_that_is_no_label_is_not_marked() {
-        assert_eq!(
-            [0.0, 3.0, 7.0, 0.5].map(|v| marked(&[3, 7], v)),
-            [0, 1, 2, 0]
-        );
     }
 }

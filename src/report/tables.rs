@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytesize::ByteSize;
-use segarena_core::record::{CaseRecord, InteractionRecord, Outcome};
+use segarena_core::record::{CaseRecord, Outcome};
+use segarena_core::volume::InstanceScores;
 
 use super::board::Board;
 use super::effort::{label_curves, mean_gain, number_of_clicks};
@@ -61,18 +62,28 @@ pub(super) fn starts(board: &Board<'_>) -> Vec<Start> {
     Start::ALL.into_iter().filter(there).collect()
 }
 
-/// A score of an interaction.
-pub(super) type InteractionScore = fn(&InteractionRecord) -> f64;
+/// The measures that the cases of a run define, in the order of its track.
+pub(super) fn measures(board: &Board<'_>) -> Vec<&'static str> {
+    let mut measures: Vec<(&'static str, bool)> = Vec::new();
+    let cases = board.with_cases().iter().flat_map(|team| &team.past.cases);
+    let all = cases.flat_map(|case| case.interactions.iter());
+    for (name, value) in all.flat_map(|interaction| interaction.scores().measures) {
+        match measures.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, is_defined)) => *is_defined |= value.is_some(),
+            None => measures.push((name, value.is_some())),
+        }
+    }
+    let defined = measures.into_iter().filter(|(_, is_defined)| *is_defined);
+    defined.map(|(name, _)| name).collect()
+}
 
-/// The scores that curves are drawn of.
-pub(super) const CURVES: [(&str, InteractionScore); 2] = [("DSC", |i| i.dsc), ("NSD", |i| i.nsd)];
+/// Whether there is more than one interaction to draw a curve over.
+pub(super) fn has_curves(board: &Board<'_>) -> bool {
+    most_interactions(board) > 1
+}
 
 /// The values at each interaction over the cases of one kind; nothing at one that was not given.
-pub(super) fn at_interactions(
-    cases: &[&CaseRecord],
-    start: Start,
-    score: InteractionScore,
-) -> Vec<Vec<f64>> {
+pub(super) fn at_interactions(cases: &[&CaseRecord], start: Start, measure: &str) -> Vec<Vec<f64>> {
     let cases: Vec<&CaseRecord> = cases
         .iter()
         .copied()
@@ -82,7 +93,7 @@ pub(super) fn at_interactions(
     let at = |index: usize| {
         let interactions = cases.iter().filter_map(|case| case.interactions.get(index));
         let given = interactions.filter(|i| i.outcome != Outcome::Skipped);
-        given.map(score).collect()
+        given.filter_map(|i| i.measure(measure)).collect()
     };
     (0..steps.unwrap_or(0)).map(at).collect()
 }
@@ -92,11 +103,11 @@ pub(super) fn mean_at(
     team: &Team<'_>,
     view: &View,
     start: Start,
-    score: InteractionScore,
+    measure: &str,
     index: usize,
 ) -> Option<f64> {
     team.over(view, |cases| {
-        let steps = at_interactions(cases, start, score);
+        let steps = at_interactions(cases, start, measure);
         mean_of(steps.get(index)?.iter().copied())
     })
 }
@@ -110,6 +121,7 @@ pub(super) fn most_interactions(board: &Board<'_>) -> usize {
 /// The curves of the charts as figures.
 pub(super) fn curves(board: &Board<'_>) -> Table {
     let (starts, most) = (starts(board), most_interactions(board));
+    let measures = measures(board);
     let mut headings = vec![Heading::text("Submission"), Heading::text("Score")];
     if starts.len() > 1 {
         headings.push(Heading::text("Cases"));
@@ -121,12 +133,11 @@ pub(super) fn curves(board: &Board<'_>) -> Table {
             if !team.cases(view).iter().any(|case| Start::of(case) == start) {
                 continue;
             }
-            for (name, score) in CURVES {
-                let mut cells = vec![team.cell(), Cell::text(name)];
+            for name in &measures {
+                let mut cells = vec![team.cell(), Cell::text(*name)];
                 cells.extend((starts.len() > 1).then(|| Cell::text(start.name())));
                 cells.extend(
-                    (0..most)
-                        .map(|index| Cell::number(mean_at(team, view, start, score, index), 3)),
+                    (0..most).map(|index| Cell::number(mean_at(team, view, start, name, index), 3)),
                 );
                 rows.push(cells);
             }
@@ -139,7 +150,10 @@ pub(super) fn curves(board: &Board<'_>) -> Table {
         caption: "Means after each interaction, over one set of cases for all interactions."
             .to_owned(),
         headings,
-        rows: rows(board, cells),
+        rows: match has_curves(board) {
+            true => rows(board, cells),
+            false => Vec::new(),
+        },
     }
 }
 
@@ -148,9 +162,12 @@ const LABEL_GOAL: f64 = 0.85;
 
 /// Every label of every submission.
 pub(super) fn labels(board: &Board<'_>) -> Table {
+    let has_curves = has_curves(board);
     let cells = |team: &Team<'_>, view: &View| {
         let cases = team.cases(view);
-        let all = cases.iter().flat_map(|case| case.labels.iter().copied());
+        // Of instances no label has a score of its own.
+        let all = cases.iter().filter_map(|case| case.interactions.last());
+        let all = all.flat_map(|last| last.labels.iter().map(|score| score.label));
         let labels: BTreeSet<i64> = all.collect();
         let row = |label: i64| {
             let having = |cases: &[&CaseRecord]| -> Vec<_> {
@@ -166,16 +183,21 @@ pub(super) fn labels(board: &Board<'_>) -> Table {
                 })
             };
             let gain = team.over(view, |cases| mean_gain(&label_curves(cases, label)));
-            vec![
+            let mut cells = vec![
                 Cell::number(Some(label as f64), 0),
                 team.cell(),
                 Cell::count(having(&cases).len()),
                 Cell::number(dsc, 4),
                 Cell::number(nsd, 4),
-                Cell::number(clicks(|found| found.0), 2),
-                Cell::share(clicks(|found| found.1)),
-                Cell::number(gain, 4),
-            ]
+            ];
+            if has_curves {
+                cells.extend([
+                    Cell::number(clicks(|found| found.0), 2),
+                    Cell::share(clicks(|found| found.1)),
+                    Cell::number(gain, 4),
+                ]);
+            }
+            cells
         };
         labels.into_iter().map(row).collect()
     };
@@ -183,43 +205,98 @@ pub(super) fn labels(board: &Board<'_>) -> Table {
     // A label's submissions beside each other.
     let key = |row: &Row| (row.view, row.cells[0].value.map(|label| label as i64));
     rows.sort_by_key(key);
-    Table {
-        id: "labels",
-        title: "Labels",
-        caption: "Each label by itself, over the cases that have it: mean final scores, clicks \
-                  that it takes to a DSC of 0.85 and the share of cases that never come so far, \
-                  and what a click adds."
-            .to_owned(),
-        headings: vec![
-            Heading::numbers("Label"),
-            Heading::text("Submission"),
-            Heading::numbers("Cases"),
-            Heading::numbers("DSC final"),
-            Heading::numbers("NSD final"),
+    let mut headings = vec![
+        Heading::numbers("Label"),
+        Heading::text("Submission"),
+        Heading::numbers("Cases"),
+        Heading::numbers("DSC final"),
+        Heading::numbers("NSD final"),
+    ];
+    let mut caption =
+        "Each label by itself, over the cases that have it: mean final scores".to_owned();
+    if has_curves {
+        headings.extend([
             Heading::numbers(format!("Clicks to DSC {LABEL_GOAL}")),
             Heading::numbers(format!("never {LABEL_GOAL}")),
             Heading::numbers("DSC gained per click"),
-        ],
+        ]);
+        caption.push_str(
+            ", clicks that it takes to a DSC of 0.85 and the share of cases that never come so \
+             far, and what a click adds",
+        );
+    }
+    caption.push('.');
+    Table {
+        id: "labels",
+        title: "Labels",
+        caption,
+        headings,
         rows,
     }
 }
 
-/// The part of its time limit that a case took.
-pub(super) fn share_of_limit(case: &CaseRecord) -> f64 {
-    match case.seconds_allowed {
-        allowed if allowed > 0.0 => case.total_seconds / allowed,
-        _ => 0.0,
+/// The instances of every submission, over the cases whose instances are told apart.
+pub(super) fn instances(board: &Board<'_>) -> Table {
+    let cells = |team: &Team<'_>, view: &View| {
+        let cases = team.cases(view);
+        let last = cases.iter().filter_map(|case| case.interactions.last());
+        let counted: Vec<&InstanceScores> =
+            last.filter_map(|last| last.instances.as_ref()).collect();
+        if counted.is_empty() {
+            return Vec::new();
+        }
+        let sum = |of: fn(&InstanceScores) -> u64| {
+            let all: u64 = counted.iter().map(|counted| of(counted)).sum();
+            Cell::count(all as usize)
+        };
+        let mean = |of: fn(&InstanceScores) -> f64| {
+            Cell::number(mean_of(counted.iter().map(|counted| of(counted))), 4)
+        };
+        vec![vec![
+            team.cell(),
+            Cell::count(counted.len()),
+            sum(|counted| counted.truth_instances),
+            sum(|counted| counted.true_positives),
+            sum(|counted| counted.truth_instances - counted.true_positives),
+            sum(|counted| counted.prediction_instances - counted.true_positives),
+            mean(|counted| counted.f1),
+            mean(|counted| counted.dsc_tp),
+        ]]
+    };
+    Table {
+        id: "instances",
+        title: "Instances",
+        caption: "Over the cases whose instances are told apart: instances of the truth, matched \
+                  at an IoU of 0.5 or more, missed, and predicted ones that match none; F1 and the \
+                  DSC of the matched ones are means over the cases."
+            .to_owned(),
+        headings: vec![
+            Heading::text("Submission"),
+            Heading::numbers("Cases"),
+            Heading::numbers("In the truth"),
+            Heading::numbers("Matched"),
+            Heading::numbers("Missed"),
+            Heading::numbers("False"),
+            Heading::numbers("F1"),
+            Heading::numbers("DSC TP"),
+        ],
+        rows: rows(board, cells),
     }
+}
+
+/// The part of its time limit that a case took; none where there is no limit.
+pub(super) fn share_of_limit(case: &CaseRecord) -> Option<f64> {
+    (case.seconds_allowed > 0.0).then(|| case.total_seconds / case.seconds_allowed)
 }
 
 /// Running times and memory.
 pub(super) fn times(board: &Board<'_>) -> Table {
     let cells = |team: &Team<'_>, view: &View| {
         let cases = team.cases(view);
-        let Some(nearest) = cases
-            .iter()
-            .max_by(|a, b| share_of_limit(a).total_cmp(&share_of_limit(b)))
-        else {
+        // Without a limit the longest.
+        let share = |case: &CaseRecord| share_of_limit(case).unwrap_or(case.total_seconds);
+        let nearest = cases.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
+        let Some(nearest) = nearest else {
             return Vec::new();
         };
         let mean = team.over(view, |cases| {
@@ -230,9 +307,12 @@ pub(super) fn times(board: &Board<'_>) -> Table {
         vec![vec![
             team.cell(),
             Cell::number(mean, 1),
-            Cell::number(Some(nearest.total_seconds), 1)
-                .with_remark(format!("of {:.0}", nearest.seconds_allowed)),
-            Cell::share(Some(share_of_limit(nearest))),
+            Cell::number(Some(nearest.total_seconds), 1).with_remark(
+                share_of_limit(nearest).map_or("no limit".to_owned(), |_| {
+                    format!("of {:.0}", nearest.seconds_allowed)
+                }),
+            ),
+            Cell::share(share_of_limit(nearest)),
             Cell::text(text::line(&nearest.case)),
             Cell::count(cases.iter().filter(|case| case.over_time).count()),
             Cell {
@@ -267,9 +347,10 @@ pub(super) fn cases(board: &Board<'_>) -> Table {
     let mut cases: Vec<(&Team<'_>, &CaseRecord)> = teams
         .flat_map(|team| team.past.cases.iter().map(move |case| (team, case)))
         .collect();
+    let score = |case: &CaseRecord| case.main_score().map_or(0.0, |(_, score)| score);
     cases.sort_by(|(_, a), (_, b)| {
-        let by_dsc = a.dsc_final().total_cmp(&b.dsc_final());
-        by_dsc.then(a.nsd_final().total_cmp(&b.nsd_final()))
+        let by_score = score(a).total_cmp(&score(b));
+        by_score.then(a.nsd_final().total_cmp(&b.nsd_final()))
     });
     let mut headings = vec![
         Heading::text("Case"),
@@ -299,7 +380,7 @@ pub(super) fn cases(board: &Board<'_>) -> Table {
     Table {
         id: "cases",
         title: "Cases",
-        caption: "Every case of every submission, the lowest final DSC first.".to_owned(),
+        caption: "Every case of every submission, the lowest final score first.".to_owned(),
         rows: rows.collect(),
         headings,
     }

@@ -155,7 +155,10 @@ fn interaction(label: &str, case: &TriedCase, record: &InteractionRecord) -> Che
         let seen = match case.kind {
             // What it predicted was not looked at.
             TriedKind::Perfect => format!("{seconds:.1} s"),
-            _ => format!("{seconds:.1} s, {}", main_score(record)),
+            _ => match record.main_score() {
+                Some((name, value)) => format!("{seconds:.1} s, {name} {value:.2}"),
+                None => format!("{seconds:.1} s"),
+            },
         };
         return match record.remarks.is_empty() {
             true => Check::ok(label, seen),
@@ -172,15 +175,6 @@ fn interaction(label: &str, case: &TriedCase, record: &InteractionRecord) -> Che
     let mut check = Check::failed(label, seen).advise(advice);
     record.log_tail.trim_end().clone_into(&mut check.log);
     check
-}
-
-/// The first score that the case has.
-fn main_score(record: &InteractionRecord) -> String {
-    let scores = record.scores().measures;
-    let first = scores
-        .into_iter()
-        .find_map(|(name, value)| Some((name, value?)));
-    first.map_or_else(String::new, |(name, value)| format!("{name} {value:.2}"))
 }
 
 pub(super) const WHOLE_LABELS: &str =

@@ -1,6 +1,7 @@
 //! What needs a tool that a machine may lack: Python, a browser, a C compiler, the parity set.
 #![allow(clippy::unwrap_used)]
 
+mod assignment;
 mod browser;
 mod faults;
 #[path = "../golden/mod.rs"]
@@ -23,7 +24,7 @@ use browser::BROWSER;
 use faults::C_COMPILER;
 use golden::PARITY_SET;
 use nifti::NIFTI;
-use python::PYTHON;
+use python::{PYTHON, SCIPY};
 use segarena_harness::{Tests, tests};
 use slurm::SLURM;
 
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
                 new::a_new_submission_answers_warm_what_it_answers_cold,
                 new::a_new_submission_passes_over_files_that_are_no_cases,
             ],
+        )
+        .with(
+            &[&SCIPY],
+            tests![assignment::assignments_cost_what_scipys_cost],
         )
         .with(
             &[&PARITY_SET, &PYTHON],

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes the Python environments that some tests compare against: target/python/numpy-VERSION,
-# each with one numpy, an old, a middle and a new one. Environments that are there are kept.
+# each with one numpy, an old, a middle and a new one; numpy 2 comes with scipy. Environments that
+# are there are kept.
 #
 # usage: tests/tools/python-env.sh [VERSION…]        versions of numpy, by default 1.24 1.26 2
 # SEGARENA_PYTHON_ENVS  another folder than target/python
@@ -14,7 +15,11 @@ envs=${SEGARENA_PYTHON_ENVS:-$root/target/python}
 make_env() {
     version=$1
     env=$envs/numpy-$version
-    if "$env/bin/python" -c 'import numpy' 2>/dev/null; then
+    more=
+    if [ "$version" = 2 ]; then
+        more=scipy
+    fi
+    if "$env/bin/python" -c "import numpy${more:+, $more}" 2>/dev/null; then
         echo "python-env: $env is there"
         return 0
     fi
@@ -23,7 +28,7 @@ make_env() {
         rm -rf "$env"
         if "$python" -m venv "$env" 2>/dev/null &&
             "$env/bin/python" -m pip install --quiet --disable-pip-version-check \
-                --only-binary :all: "numpy==$version.*"; then
+                --only-binary :all: "numpy==$version.*" $more; then
             echo "python-env: made $env with $("$env/bin/python" -V)"
             return 0
         fi

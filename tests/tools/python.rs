@@ -10,6 +10,14 @@ pub static PYTHON: Requirement = Requirement::new("python", || match find() {
     None => Err("no Python with numpy (tests/tools/python-env.sh makes one)".to_owned()),
 });
 
+/// What the tests of the text track hold assignments against.
+pub static SCIPY: Requirement = Requirement::new("python", || {
+    match find().is_some_and(|python| imports(&python, "scipy")) {
+        true => Ok(()),
+        false => Err("no Python with scipy (tests/tools/python-env.sh makes one)".to_owned()),
+    }
+});
+
 /// `SEGARENA_PYTHON`, one that `tests/tools/python-env.sh` made, or the system's.
 pub fn python_with_numpy() -> PathBuf {
     find().expect("a test that needs it runs only where it is")
@@ -19,10 +27,12 @@ fn find() -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/python/numpy-2/bin/python");
     let named = std::env::var_os("SEGARENA_PYTHON").map(PathBuf::from);
     let mut candidates = named.into_iter().chain([made, PathBuf::from("python3")]);
-    candidates.find(|python| {
-        Command::new(python)
-            .args(["-c", "import numpy"])
-            .output()
-            .is_ok_and(|output| output.status.success())
-    })
+    candidates.find(|python| imports(python, "numpy"))
+}
+
+fn imports(python: &Path, module: &str) -> bool {
+    Command::new(python)
+        .args(["-c", &format!("import {module}")])
+        .output()
+        .is_ok_and(|output| output.status.success())
 }
