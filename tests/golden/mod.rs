@@ -152,10 +152,7 @@ pub fn compare_text_with_golden(results: &Path, submission: &str) {
         }
         let mut saved = read_saved_segs(&results.join(case)).unwrap();
         let bytes: Vec<u8> = saved.next().unwrap().unwrap().iter().copied().collect();
-        let hash: String = Sha256::digest(&bytes)
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = hex::encode(Sha256::digest(&bytes));
         assert_eq!(hash, official["segs_sha256"], "{case}");
     }
 }
