@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 
 use segarena::{Registry, check_configuration};
 use segarena_container::archive::{Archive, Compression};
+use segarena_container::options::ContainerOptions;
 use tempfile::TempDir;
 use tokio_stream::StreamExt;
 
@@ -52,7 +53,8 @@ pub fn archive(data: &[u8]) {
 
 fn unpack(file: &Path, data: &[u8]) {
     let known = Compression::of(data);
-    let archive = match Archive::open(file) {
+    let most = ContainerOptions::default().archive_size;
+    let archive = match Archive::open(file, most) {
         Ok(archive) => archive,
         Err(_) => return,
     };

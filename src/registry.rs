@@ -314,6 +314,7 @@ mod tests {
             "network",
             "gpus",
             "allow_unenforced",
+            "archive_size",
         ] {
             assert!(text.contains(&format!("{key} = ")), "{key}");
         }

@@ -177,6 +177,7 @@ impl InferenceBackend for ApptainerBackend {
         let store = Store {
             folder: self.image_dir()?,
             launcher: &machine.launcher,
+            archive_size: self.config.archive_size,
         };
         let (image, content) = match &submission.source {
             SubmissionSource::Archive { path, .. } => {

@@ -31,6 +31,8 @@ pub struct Config {
     pub gpus: Gpus,
     /// Limits that may go unenforced where Apptainer can't enforce them.
     pub allow_unenforced: Vec<Limit>,
+    /// What an archive may hold unpacked.
+    pub archive_size: ByteSize,
     /// Where converted images are kept, for the next run and for other nodes; left out: a folder
     /// that goes with the run.
     pub image_dir: Option<PathBuf>,
@@ -49,6 +51,7 @@ impl Default for Config {
             network: engine.network,
             gpus: engine.gpus,
             allow_unenforced: engine.allow_unenforced,
+            archive_size: engine.archive_size,
             image_dir: None,
         }
     }

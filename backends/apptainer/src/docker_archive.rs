@@ -7,41 +7,12 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use segarena_container::manifest::{ManifestEntry, or_default};
 use segarena_contract::ImageFacts;
 use serde::Deserialize;
 use tar::{Archive, Builder, Header};
 
 use crate::image::ImageConfig;
-
-/// One entry of `manifest.json`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "PascalCase")]
-pub(crate) struct ManifestEntry {
-    config: String,
-    #[serde(default, deserialize_with = "or_default")]
-    repo_tags: Vec<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    layers: Vec<String>,
-}
-
-impl ManifestEntry {
-    /// What the image is called: its first name, or its configuration where it has none.
-    pub(crate) fn names(&self) -> Vec<String> {
-        match self.repo_tags.is_empty() {
-            true => vec![self.config.clone()],
-            false => self.repo_tags.clone(),
-        }
-    }
-}
-
-/// Go writes an empty list as `null`.
-fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
 
 /// No manifest and no configuration is anywhere near this long.
 const LONGEST: u64 = 16 << 20;
@@ -176,13 +147,6 @@ mod tests {
         assert!(!config.runs_as_root());
         assert_eq!(config.variables, ["PATH=/usr/local/bin:/usr/bin:/bin"]);
         assert_eq!(config.facts.id.len(), 71);
-    }
-
-    #[test]
-    fn what_go_writes_as_null_is_an_empty_list() {
-        let text = r#"[{"Config":"a.json","RepoTags":null,"Layers":null}]"#;
-        let entries: Vec<ManifestEntry> = serde_json::from_str(text).unwrap();
-        assert_eq!(entries[0].names(), ["a.json"]);
     }
 
     #[test]

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use segarena_child::ProcessIdentity;
-use segarena_container::archive::Archive;
+use segarena_container::archive::{Archive, Defect, SAVE_AGAIN};
 use segarena_container::tags;
 use segarena_contract::{BackendError, BackendErrorKind, Ending, PrepareProgress};
 use segarena_formats::removal::remove_tree;
@@ -31,6 +32,8 @@ use crate::launcher::{Launcher, request};
 pub(crate) struct Store<'a> {
     pub(crate) folder: &'a Path,
     pub(crate) launcher: &'a Launcher,
+    /// What an archive may hold unpacked.
+    pub(crate) archive_size: ByteSize,
 }
 
 /// What an image is converted into.
@@ -75,7 +78,7 @@ impl Store<'_> {
             file: archive,
         };
         // What is no archive is said before it is read to its end.
-        Archive::open(archive)?;
+        Archive::open(archive, self.archive_size)?;
         let form = match self.launcher.no_sif {
             None => Form::Sif,
             Some(_) => Form::Sandbox,
@@ -216,7 +219,7 @@ impl Store<'_> {
         making: &Making,
         progress: &dyn PrepareProgress,
     ) -> Result<ImageConfig, BackendError> {
-        let opened = Archive::open(archive)?;
+        let opened = Archive::open(archive, self.archive_size)?;
         let (size, read, damage) = (opened.size(), opened.progress(), opened.damage());
         let given_up = CancellationToken::new();
         let _gives_up_with_us = given_up.clone().drop_guard();
@@ -225,8 +228,8 @@ impl Store<'_> {
         let mut file = Arc::new(file);
         while let Some(piece) = pieces.next().await {
             let piece = piece.map_err(|error| {
-                let found = damage.found().unwrap_or_else(|| error.to_string());
-                refusal.because(&format!("is damaged or cut short: {found}"))
+                let found = damage.found().unwrap_or_else(|| Defect::of(&error));
+                refusal.with_advice(&found.what, found.advice)
             })?;
             let written =
                 tokio::task::spawn_blocking(move || (&*file).write_all(&piece).map(|()| file));
@@ -331,10 +334,13 @@ struct Refusal<'a> {
 
 impl Refusal<'_> {
     fn because(&self, what: &str) -> BackendError {
+        self.with_advice(what, SAVE_AGAIN)
+    }
+
+    fn with_advice(&self, what: &str, advice: &str) -> BackendError {
         let (name, file) = (self.submission, self.file.display());
         let message = format!("submission `{name}`: {file} {what}");
-        BackendError::new(BackendErrorKind::Submission, message)
-            .with_advice("save the image again: docker save IMAGE | gzip > TEAM.tar.gz")
+        BackendError::new(BackendErrorKind::Submission, message).with_advice(advice)
     }
 
     /// Says that an image is for another machine, before it is converted.
@@ -517,6 +523,7 @@ mod tests {
         let store = Store {
             folder: folder.path(),
             launcher: &launcher,
+            archive_size: ByteSize::mib(64),
         };
         let make = |content: &str| {
             let making = store.begin("x-sif").unwrap();
@@ -540,6 +547,7 @@ mod tests {
         let store = Store {
             folder: folder.path(),
             launcher: &launcher,
+            archive_size: ByteSize::mib(64),
         };
         let living = store.begin("x-sif").unwrap();
         // A process of this machine's start, which no process of ours can be.

@@ -1,5 +1,7 @@
 //! What an engine says of itself.
 
+use std::path::PathBuf;
+
 /// What an engine is and what it can enforce here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct About {
@@ -23,6 +25,8 @@ pub struct About {
     pub cpus: bool,
     /// The graphics cards that a container can be given, by id; `None`: no way to give any.
     pub gpus: Option<Vec<String>>,
+    /// The folder of its images, where it tells it.
+    pub store: Option<PathBuf>,
     /// Further facts for people.
     pub facts: Vec<(String, String)>,
 }

@@ -10,12 +10,13 @@ use segarena_contract::{
 };
 use tokio::sync::OnceCell;
 
+use crate::archive::SAVE_AGAIN;
 use crate::engine::{About, Engine, Image};
 use crate::helper::Helper;
 use crate::interaction::Run;
 use crate::leftovers::{self, Mark};
 use crate::limits::Limits;
-use crate::loading::{self, Loaded, SAVE_AGAIN};
+use crate::loading::{self, Bounds, LoadedImage};
 use crate::options::ContainerOptions;
 use crate::pending::Pending;
 use crate::request::{self, ContainerRequest};
@@ -48,15 +49,28 @@ impl<E: Engine> ContainerBackend<E> {
         self.about.get_or_try_init(|| self.engine.about()).await
     }
 
-    /// Loads an archive; of its images says which is run, all their names, and which are new.
+    /// Loads an archive, and says which of its images is run.
     async fn load(
         &self,
         name: &str,
         path: &Path,
         progress: &dyn PrepareProgress,
-    ) -> Result<(String, Loaded), BackendError> {
-        let loaded = loading::load(&self.pending, &self.engine, name, path, progress).await?;
-        let (chosen, remark) = tags::choose(name, &loaded.names).ok_or_else(|| {
+    ) -> Result<Chosen, BackendError> {
+        let bounds = Bounds {
+            size: self.options.archive_size,
+            time: self.options.load_timeout(),
+            store: self.about().await?.store.clone(),
+        };
+        let loaded =
+            loading::load(&self.pending, &self.engine, name, path, &bounds, progress).await;
+        let images = match loaded {
+            Err(error) if error.kind() == BackendErrorKind::NoSpace => {
+                return Err(self.no_space(error).await);
+            }
+            loaded => loaded?,
+        };
+        let names: Vec<String> = images.iter().flat_map(LoadedImage::called).collect();
+        let (reference, remark) = tags::choose(name, &names).ok_or_else(|| {
             let message = format!(
                 "submission `{name}`: there is no image in {}",
                 path.display()
@@ -66,7 +80,23 @@ impl<E: Engine> ContainerBackend<E> {
         if let Some(remark) = remark {
             progress.note(&remark);
         }
-        Ok((chosen, loaded))
+        let chosen = images
+            .iter()
+            .find(|image| image.called().contains(&reference));
+        Ok(Chosen {
+            image: chosen.map_or(reference.clone(), |image| image.id.clone()),
+            reference,
+            images,
+        })
+    }
+
+    /// A disk that has room for an image of our own has too little for this archive alone, which
+    /// keeps nobody else from being run.
+    async fn no_space(&self, error: BackendError) -> BackendError {
+        match self.helper.can_be_loaded(&self.engine).await {
+            true => error.of_submission(),
+            false => error,
+        }
     }
 
     /// The image of a submission that can run here.
@@ -114,11 +144,33 @@ fn missing(kind: &str, submission: &Submission, reference: &str) -> BackendError
 
 /// The mark that keeps an archive's image for this run when somebody else has loaded it and takes
 /// it away. An image without a name gets none: it would go with its only name.
-fn mark_for(source: &SubmissionSource, reference: &str, image: &str) -> Option<Mark> {
-    let has_name = !loading::is_id(reference);
+fn mark_for(source: &SubmissionSource, image: &Image) -> Option<Mark> {
     match source {
-        SubmissionSource::Archive { .. } if has_name => Some(Mark::of_used(image)),
+        SubmissionSource::Archive { .. } if !image.names.is_empty() => {
+            Some(Mark::of_used(&image.id))
+        }
         _ => None,
+    }
+}
+
+/// The image to run.
+struct Chosen {
+    /// By which the engine knows it.
+    image: String,
+    /// What it is called, for people.
+    reference: String,
+    /// All that were loaded with it.
+    images: Vec<LoadedImage>,
+}
+
+impl Chosen {
+    /// One that the engine has.
+    fn there(reference: &str) -> Self {
+        Self {
+            image: reference.to_owned(),
+            reference: reference.to_owned(),
+            images: Vec::new(),
+        }
     }
 }
 
@@ -155,9 +207,9 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
         progress: &dyn PrepareProgress,
     ) -> Result<Runnable, BackendError> {
         let name = &submission.name;
-        let (reference, archive) = match &submission.source {
+        let chosen = match &submission.source {
             SubmissionSource::Archive { path, .. } => self.load(name, path, progress).await?,
-            SubmissionSource::Image { reference, .. } => (reference.clone(), Loaded::default()),
+            SubmissionSource::Image { reference, .. } => Chosen::there(reference),
             SubmissionSource::Command { .. } => {
                 return Err(BackendError::new(
                     BackendErrorKind::Submission,
@@ -170,11 +222,8 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
                 .with_advice("give one of them, or choose kind = \"process\""));
             }
         };
-        let Loaded {
-            names: archive_names,
-            new: mut loaded,
-        } = archive;
-        let image = match self.image(submission, &reference).await {
+        let mut loaded = loading::new_ids(&chosen.images);
+        let image = match self.image(submission, &chosen.image).await {
             Ok(image) => image,
             Err(error) => {
                 // The first error is the one to tell.
@@ -183,18 +232,20 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
             }
         };
         if self.options.keep_image {
-            loading::keep(&*self.engine, &loaded).await?;
+            loading::keep(&*self.engine, &chosen.images, progress).await?;
             loaded.clear();
         }
-        if !loaded.contains(&reference)
-            && let Some(mark) = mark_for(&submission.source, &reference, &image.id)
+        if !loaded.contains(&image.id)
+            && let Some(mark) = mark_for(&submission.source, &image)
         {
             // Gone, if another run has just removed it: loading it once more helps.
             let put = mark.put(&*self.engine, &image).await;
             put.map_err(BackendError::temporary)?;
         }
+        let reference = chosen.reference;
         progress.note(&format!("runs {reference} ({})", loading::short(&image.id)));
-        let facts = facts(reference, archive_names, &image);
+        let archive_names = chosen.images.iter().flat_map(LoadedImage::called);
+        let facts = facts(reference, archive_names.collect(), &image);
         Ok(Runnable {
             submission: submission.clone(),
             fingerprint: request::fingerprint(&image.id, &self.options, submission),

@@ -23,7 +23,7 @@ pub trait Engine: Send + Sync + 'static {
     /// What it is and what it can enforce here. Also shows that it answers at all.
     async fn about(&self) -> Result<About, BackendError>;
 
-    /// Loads an archive's images and returns their names, or ids where they have none.
+    /// Loads an archive's images, which it gives no names, and returns their ids in its order.
     async fn load(&self, tar: TarStream) -> Result<Vec<String>, BackendError>;
 
     /// The image of this name or id, if there is one.
@@ -73,6 +73,8 @@ pub trait Engine: Send + Sync + 'static {
 pub struct Image {
     /// Its id, a digest of its content.
     pub id: String,
+    /// All its names.
+    pub names: Vec<String>,
     /// The processor architecture it is for, as Go names it.
     pub architecture: String,
     /// The user that it sets; empty: root.

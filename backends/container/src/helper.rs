@@ -90,6 +90,11 @@ impl Helper {
         }
     }
 
+    /// Whether the image has room with the engine.
+    pub(crate) async fn can_be_loaded<E: Engine>(&self, engine: &Arc<E>) -> bool {
+        self.loaded(engine).await.is_ok()
+    }
+
     /// Removes the image, if it was ever needed.
     ///
     /// # Errors

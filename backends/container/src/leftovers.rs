@@ -1,7 +1,8 @@
 //! What a killed run left with the engine, and its removal by the next one.
 //!
 //! Containers carry their owner as a label. An image can't be given a label, so one that came from
-//! an archive gets a further name that carries the owner: a mark.
+//! an archive gets a name that carries the owner, a mark, and goes with it: it has no other, but for
+//! those that somebody has given it meanwhile, with which it stays.
 
 use segarena_child::ProcessIdentity;
 use segarena_contract::BackendError;
@@ -15,7 +16,7 @@ const LOADED: &str = "segarena-loaded";
 /// end the image would go were it not for the mark.
 const USED: &str = "segarena-used";
 
-/// The further name of an image that a run's archive holds.
+/// The name of an image that a run's archive holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
     repository: String,
@@ -72,41 +73,13 @@ pub async fn sweep(engine: &impl Engine) -> Result<(), BackendError> {
             let _ = engine.remove(&container).await;
         }
     }
-    let names = engine.image_names().await?;
-    let is_dead = |name: &&String| owner_of(name, LOADED).is_some_and(|owner| owner.is_gone());
-    for mark in names.iter().filter(is_dead) {
-        // The name that the archive gave is as much a leftover as the mark.
-        for name in names_of_the_same(engine, &names, mark).await {
-            let _ = engine.remove_image(name).await;
-        }
-    }
-    for mark in &names {
-        if owner_of(mark, USED).is_some_and(|owner| owner.is_gone()) {
-            let _ = engine.remove_image(mark).await;
+    for mark in engine.image_names().await? {
+        let owner = owner_of(&mark, LOADED).or_else(|| owner_of(&mark, USED));
+        if owner.is_some_and(|owner| owner.is_gone()) {
+            let _ = engine.remove_image(&mark).await;
         }
     }
     Ok(())
-}
-
-/// Of these names, those of the image with this mark, but for the marks of living owners. One that
-/// the engine can't look at, because another run is just removing it perhaps, is none of them.
-async fn names_of_the_same<'n>(
-    engine: &impl Engine,
-    names: &'n [String],
-    mark: &str,
-) -> Vec<&'n str> {
-    let Ok(Some(image)) = engine.image(mark).await else {
-        return Vec::new();
-    };
-    let mut same = Vec::new();
-    for name in names.iter().filter(|name| !is_mark_of_living(name)) {
-        if let Ok(Some(other)) = engine.image(name).await
-            && other.id == image.id
-        {
-            same.push(name.as_str());
-        }
-    }
-    same
 }
 
 fn owner_of(name: &str, prefix: &str) -> Option<ProcessIdentity> {
@@ -117,9 +90,4 @@ fn owner_of(name: &str, prefix: &str) -> Option<ProcessIdentity> {
     digest
         .starts_with('/')
         .then(|| ProcessIdentity::parse(tag))?
-}
-
-fn is_mark_of_living(name: &str) -> bool {
-    let owner = owner_of(name, LOADED).or_else(|| owner_of(name, USED));
-    owner.is_some_and(|owner| !owner.is_gone())
 }

@@ -180,6 +180,7 @@ mod tests {
             pids: true,
             cpus: false,
             gpus: None,
+            store: None,
             facts: Vec::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! The options of a container, the same for every engine.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use segarena_contract::Limit;
@@ -40,6 +41,10 @@ pub struct ContainerOptions {
     pub allow_unenforced: Vec<Limit>,
     /// Leave the images loaded from archives with the engine.
     pub keep_image: bool,
+    /// What an archive may hold unpacked.
+    pub archive_size: ByteSize,
+    /// How long an archive may take to be loaded.
+    pub load_timeout_seconds: u64,
 }
 
 /// How much is taken away from a container.
@@ -97,6 +102,8 @@ impl Default for ContainerOptions {
             isolation: Isolation::Challenge,
             allow_unenforced: Vec::new(),
             keep_image: false,
+            archive_size: ByteSize::gib(64),
+            load_timeout_seconds: 3600,
         }
     }
 }
@@ -110,6 +117,11 @@ impl ContainerOptions {
     /// Memory and swap together in bytes.
     pub fn memory_swap_bytes(&self) -> i64 {
         bytes(self.memory_swap.unwrap_or(self.memory))
+    }
+
+    /// How long an archive may take to be loaded.
+    pub fn load_timeout(&self) -> Duration {
+        Duration::from_secs(self.load_timeout_seconds)
     }
 
     /// Size of `/dev/shm` in bytes.

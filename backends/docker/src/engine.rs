@@ -103,6 +103,7 @@ impl Engine for DockerEngine {
             pids: info.pids_limit.unwrap_or(false),
             cpus: info.cpu_cfs_quota.unwrap_or(false),
             gpus,
+            store: info.docker_root_dir.map(Into::into),
             facts: vec![("storage".to_owned(), info.driver.unwrap_or_default())],
         })
     }
@@ -126,10 +127,8 @@ impl Engine for DockerEngine {
             }
             let text = answer.stream.unwrap_or_default();
             loaded.extend(text.lines().filter_map(|line| {
-                let name = line
-                    .strip_prefix("Loaded image: ")
-                    .or_else(|| line.strip_prefix("Loaded image ID: "))?;
-                Some(name.trim().to_owned())
+                let id = line.strip_prefix("Loaded image ID: ")?;
+                Some(id.trim().to_owned())
             }));
         }
         Ok(loaded)
@@ -141,6 +140,7 @@ impl Engine for DockerEngine {
                 let config = image.config.unwrap_or_default();
                 Ok(Some(Image {
                     id: image.id.unwrap_or_default(),
+                    names: image.repo_tags.unwrap_or_default(),
                     architecture: image.architecture.unwrap_or_default(),
                     user: config.user.unwrap_or_default(),
                     size: image.size.unwrap_or(0).try_into().unwrap_or(0),

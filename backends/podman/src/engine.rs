@@ -119,6 +119,7 @@ impl Engine for PodmanEngine {
             pids: limits("pids"),
             cpus: limits("cpu"),
             gpus: cards_are_described().then(graphics_cards),
+            store: info["store"]["graphRoot"].as_str().map(Into::into),
             facts: vec![
                 ("runtime".to_owned(), text(&host["ociRuntime"]["name"])),
                 (
@@ -142,6 +143,7 @@ impl Engine for PodmanEngine {
                 let text = |key: &str| image[key].as_str().unwrap_or_default().to_owned();
                 Ok(Some(Image {
                     id: text("Id"),
+                    names: names(&image["RepoTags"]),
                     architecture: text("Architecture"),
                     user: text("User"),
                     size: image["Size"].as_u64().unwrap_or(0),

@@ -72,6 +72,14 @@ impl BackendError {
         self
     }
 
+    /// The same error as one that keeps this submission alone from being run.
+    #[must_use]
+    pub fn of_submission(mut self) -> Self {
+        self.kind = BackendErrorKind::Submission;
+        self.temporary = false;
+        self
+    }
+
     /// What sort of error this is.
     pub fn kind(&self) -> BackendErrorKind {
         self.kind

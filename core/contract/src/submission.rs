@@ -67,7 +67,7 @@ pub struct Runnable {
     pub reference: String,
     /// Changes exactly when what is run changes: an image's digest, or the command.
     pub fingerprint: String,
-    /// What was loaded for it, by the engine's names, and is removed again by
+    /// What was loaded for it, by the engine's ids, and is removed again by
     /// [`release`](super::InferenceBackend::release).
     pub loaded: Vec<String>,
     /// What else was found out.
