@@ -20,7 +20,7 @@ pub(crate) fn a_killed_run_is_swept_by_the_next_one(engine: Engine) {
     assert_eq!(services.is_empty(), engine.kind != "podman");
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(engine.left(&name).contains(&name));
+    assert!(engine.left("segarena-").contains("segarena-loaded"));
     let next = engine
         .scenario("")
         .case("micro_tiny_objects")
@@ -29,7 +29,7 @@ pub(crate) fn a_killed_run_is_swept_by_the_next_one(engine: Engine) {
     let other = image(&format!("next_{name}")).to_tar().unwrap();
     std::fs::write(next.path().join("other.tar"), other).unwrap();
     engine.evaluate(&next).ends_with(0);
-    assert_eq!(engine.left(&name), "");
+    assert_eq!(engine.left("segarena-"), "");
     for service in services {
         assert!(ends(&service), "the service outlives the run");
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod apptainer;
+mod archives;
 mod crashes;
 mod endings;
 #[path = "../engine/mod.rs"]
@@ -62,6 +63,10 @@ fn main() -> ExitCode {
         leftovers::every_image_of_an_archive_goes_with_the_run,
         leftovers::two_runs_of_one_archive_leave_each_other_alone,
         leftovers::a_volume_that_the_image_declares_goes_with_its_container,
+        archives::a_name_that_stood_before_an_archive_came_stands_after_it,
+        archives::an_image_that_the_user_builds_meanwhile_stays,
+        archives::an_archive_that_holds_too_much_is_its_submissions_failure,
+        archives::an_archive_that_takes_too_long_is_its_submissions_failure,
         limits::the_doctor_proves_each_limit_or_says_that_it_cannot_be_had,
         limits::a_limit_that_cannot_hold_stops_the_run_unless_it_is_allowed_to,
         limits::strict_isolation_takes_away_capabilities_and_the_root,
