@@ -172,10 +172,8 @@ mod tests {
             &ImageArchive::named("a:1").file("/f", 0o644, b"content"),
         );
         let entries = manifest(&tar).unwrap();
-        let other = ManifestEntry {
-            repo_tags: vec!["chosen:1".to_owned()],
-            ..entries[0].clone()
-        };
+        let mut other = entries[0].clone();
+        other.repo_tags = vec!["chosen:1".to_owned()];
         let kept = folder.path().join("kept.tar");
         keep_only(&tar, &other, &kept).unwrap();
         assert_eq!(manifest(&kept).unwrap(), std::slice::from_ref(&other));
