@@ -125,6 +125,39 @@ impl<'a> Comparison<'a> {
 
     /// The error of the label with this key: the voxels that have it in exactly one of the two.
     pub fn error_mask(&self, key: u8) -> Mask {
+        self.mask_where(
+            key,
+            |noted| noted.truth == key || noted.prediction == key,
+            |truth, prediction| truth ^ prediction,
+        )
+    }
+
+    /// The false negatives of the label with this key: its voxels that the prediction missed.
+    pub fn missed_mask(&self, key: u8) -> Mask {
+        self.mask_where(
+            key,
+            |noted| noted.truth == key,
+            |truth, prediction| truth & !prediction,
+        )
+    }
+
+    /// The false positives of the label with this key: the voxels predicted where it is not.
+    pub fn surplus_mask(&self, key: u8) -> Mask {
+        self.mask_where(
+            key,
+            |noted| noted.prediction == key,
+            |truth, prediction| prediction & !truth,
+        )
+    }
+
+    /// A part of a label's error: told for each difference noted, and for 64 voxels with the key
+    /// in truth and prediction.
+    fn mask_where(
+        &self,
+        key: u8,
+        is_meant: impl Fn(&Difference) -> bool + Sync,
+        select: impl Fn(u64, u64) -> u64 + Sync,
+    ) -> Mask {
         let shape = self.truth.shape();
         let Some(bounds) = self.label(key).error else {
             return Mask::new(shape);
@@ -136,9 +169,7 @@ impl<'a> Comparison<'a> {
         Mask::from_rows(shape, words, rows, |row, words| {
             match self.differences_in(row) {
                 Some(differences) => {
-                    let of_key =
-                        |noted: &&Difference| noted.truth == key || noted.prediction == key;
-                    for noted in differences.iter().filter(of_key) {
+                    for noted in differences.iter().filter(|noted| is_meant(noted)) {
                         let place = |x: u32| x as usize - 64 * first;
                         set_stretch(words, place(noted.start)..place(noted.end));
                     }
@@ -147,7 +178,7 @@ impl<'a> Comparison<'a> {
                     let rows = [self.truth.voxels(), self.prediction]
                         .map(|voxels| ByteRow::new(numbered_row(voxels, row)));
                     for (word, bits) in (first..).zip(words) {
-                        *bits = rows[0].bits(word, key) ^ rows[1].bits(word, key);
+                        *bits = select(rows[0].bits(word, key), rows[1].bits(word, key));
                     }
                 }
             }
@@ -240,6 +271,7 @@ mod tests {
                         .collect()
                 };
                 let error = with(|t, p| t != p);
+                let [missed, surplus] = [with(|t, p| t && !p), with(|t, p| p && !t)];
                 let expected = LabelOverlap {
                     truth: with(|t, _| t).len() as u64,
                     prediction: with(|_, p| p).len() as u64,
@@ -252,6 +284,8 @@ mod tests {
                 for comparison in &comparisons {
                     prop_assert_eq!(comparison.label(key), &expected);
                     prop_assert_eq!(&reference::voxels_of(&comparison.error_mask(key)), &error);
+                    prop_assert_eq!(&reference::voxels_of(&comparison.missed_mask(key)), &missed);
+                    prop_assert_eq!(&reference::voxels_of(&comparison.surplus_mask(key)), &surplus);
                 }
                 for z in 0..truth.dim().0 {
                     for y in 0..truth.dim().1 {

@@ -136,6 +136,28 @@ impl<S: Square> Field<S> {
         self.values[(z * self.size[1] + y) * self.size[2] + x]
     }
 
+    /// The first voxel of the box in C order, among those wanted, with the greatest distance above
+    /// 0, and that distance.
+    pub(super) fn deepest_where(&self, is_wanted: impl Fn(Voxel) -> bool) -> Option<(Voxel, S)> {
+        let [_, height, width] = self.size;
+        let place = |index: usize| {
+            [
+                index / (height * width),
+                index / width % height,
+                index % width,
+            ]
+        };
+        let mut deepest = None;
+        let mut best = S::ZERO;
+        for (index, &value) in self.values.iter().enumerate() {
+            if value > best && is_wanted(place(index)) {
+                best = value;
+                deepest = Some((place(index), value));
+            }
+        }
+        deepest
+    }
+
     pub(super) fn greatest(&self) -> S {
         greatest_of(&self.values)
     }

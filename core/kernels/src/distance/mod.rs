@@ -16,8 +16,20 @@ use square::Square;
 pub enum Outside {
     /// Background, from which distances are measured as from any other.
     Background,
+    /// Background along y and x, nothing along z: what an image of one slice has around it.
+    BackgroundInPlane,
     /// Nothing: only background inside the volume counts.
     Nothing,
+}
+
+impl Outside {
+    fn is_background_along(self, axis: usize) -> bool {
+        match self {
+            Self::Background => true,
+            Self::BackgroundInPlane => axis != 0,
+            Self::Nothing => false,
+        }
+    }
 }
 
 /// Squared distances of a mask's voxels to the background, in the mask's bounding box.
@@ -81,6 +93,22 @@ impl SquaredDistances {
         }
     }
 
+    /// The voxel with the largest squared distance, these left out, and that distance; of several
+    /// the first in C order. `None` if no voxel of the mask is left.
+    pub fn deepest_but(&self, left_out: &[Voxel]) -> Option<(Voxel, u64)> {
+        let from_corner = |at: Voxel| [0, 1, 2].map(|axis| at[axis] + self.bounds.low[axis]);
+        let is_left = |at: Voxel| !left_out.contains(&from_corner(at));
+        let (at, distance) = match &self.values {
+            Values::Narrow(values) => values
+                .deepest_where(is_left)
+                .map(|(at, v)| (at, v.to_u64())),
+            Values::Wide(values) => values
+                .deepest_where(is_left)
+                .map(|(at, v)| (at, v.to_u64())),
+        }?;
+        Some((from_corner(at), distance))
+    }
+
     /// The largest squared distance.
     pub fn greatest(&self) -> u64 {
         match &self.values {
@@ -92,11 +120,11 @@ impl SquaredDistances {
 
 /// Where background follows beyond the faces of a mask's box.
 fn faces(mask: &Mask, bounds: VoxelBox, outside: Outside) -> Faces {
-    let is_background = outside == Outside::Background;
+    let is_background = |axis| outside.is_background_along(axis);
     let shape = mask.shape();
     Faces {
-        before: [0, 1, 2].map(|axis| is_background || bounds.low[axis] > 0),
-        after: [0, 1, 2].map(|axis| is_background || bounds.high[axis] + 1 < shape[axis]),
+        before: [0, 1, 2].map(|axis| is_background(axis) || bounds.low[axis] > 0),
+        after: [0, 1, 2].map(|axis| is_background(axis) || bounds.high[axis] + 1 < shape[axis]),
     }
 }
 
@@ -212,13 +240,40 @@ mod tests {
         }
 
         #[test]
+        fn around_a_slice_only_its_plane_is_background(voxels in reference::volumes(2)) {
+            let mask = reference::mask_of(&voxels);
+            if let Some(found) = SquaredDistances::new(&mask, Outside::BackgroundInPlane) {
+                let padded = reference::squared_distances(&reference::padded(&voxels, [0, 1, 1]));
+                for ((z, y, x), _) in voxels.indexed_iter() {
+                    prop_assert_eq!(Some(found.at([z, y, x])), padded[[z, y + 1, x + 1]]);
+                }
+            }
+        }
+
+        #[test]
+        fn the_deepest_voxel_that_is_left_is_found(
+            voxels in reference::volumes(2),
+            skipped in 0..4_usize,
+        ) {
+            let mask = reference::mask_of(&voxels);
+            let Some(distances) = SquaredDistances::new(&mask, Outside::Background) else {
+                return Ok(());
+            };
+            let mut by_depth = reference::voxels_of(&mask);
+            by_depth.sort_by_key(|&at| std::cmp::Reverse(distances.at(at)));
+            let skipped = skipped.min(by_depth.len());
+            let expected = by_depth.get(skipped).map(|&at| (at, distances.at(at)));
+            prop_assert_eq!(distances.deepest_but(&by_depth[..skipped]), expected);
+        }
+
+        #[test]
         fn the_deepest_voxels_are_those_with_the_greatest_distance(
             voxels in reference::volumes(2),
             wide: bool,
         ) {
             let mask = reference::mask_of(&voxels);
             let Some(bounds) = mask.bounds() else { return Ok(()) };
-            for outside in [Outside::Nothing, Outside::Background] {
+            for outside in [Outside::Nothing, Outside::BackgroundInPlane, Outside::Background] {
                 let distances = SquaredDistances::measured(&mask, outside, bounds, wide);
                 let mut expected = reference::voxels_of(&mask);
                 expected.retain(|&at| distances.at(at) == distances.greatest());
@@ -241,7 +296,11 @@ mod tests {
                 u8::from(square(z, 20) + square(y, 28) + square(x, 40) <= radius * radius)
             });
             let mask = reference::mask_of(&ball);
-            for outside in [Outside::Nothing, Outside::Background] {
+            for outside in [
+                Outside::Nothing,
+                Outside::BackgroundInPlane,
+                Outside::Background,
+            ] {
                 let distances = SquaredDistances::new(&mask, outside).unwrap();
                 let mut expected = reference::voxels_of(&mask);
                 expected.retain(|&at| distances.at(at) == distances.greatest());

@@ -144,6 +144,7 @@ impl Padded {
         // Nothing is deeper than the box is wide, except where nothing lies outside.
         let margin = match outside {
             Outside::Background => size.iter().fold(FARTHEST as usize, |a, &b| a.min(b)),
+            Outside::BackgroundInPlane => size[1].min(size[2]).min(FARTHEST as usize),
             Outside::Nothing => FARTHEST as usize,
         };
         let low = [bounds.low[0], bounds.low[1], bounds.low[2] / 64];
@@ -157,8 +158,8 @@ impl Padded {
             low,
             height: mask.shape()[1],
         };
-        if outside == Outside::Nothing {
-            padded.fill_outside(mask.shape());
+        if outside != Outside::Background {
+            padded.fill_outside(mask.shape(), outside);
         }
         for (number, words) in mask.rows() {
             let first = padded.index_of(number, low[2]);
@@ -172,16 +173,18 @@ impl Padded {
         padded
     }
 
-    /// Sets the bits of what lies outside a volume of this shape, as if it were in the mask.
-    fn fill_outside(&mut self, shape: [usize; 3]) {
+    /// Sets the bits of what lies outside a volume of this shape and is no background, as if it
+    /// were in the mask.
+    fn fill_outside(&mut self, shape: [usize; 3], outside: Outside) {
         let Self { low, margin, .. } = *self;
-        // Where a count from the box's margin is in the volume.
+        // Where a count from the box's margin is in the volume, or is background.
         let is_inside = |at: usize, axis: usize| {
             let at = (low[axis] + at).checked_sub(margin);
-            at.is_some_and(|at| at < shape[axis])
+            outside.is_background_along(axis) || at.is_some_and(|at| at < shape[axis])
         };
         let ends: Vec<u64> = (0..self.row)
             .map(|word| match (low[2] + word).checked_sub(1) {
+                _ if outside.is_background_along(2) => 0,
                 None => u64::MAX,
                 Some(word) => {
                     let width = shape[2].saturating_sub(word * 64).min(64);
