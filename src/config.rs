@@ -49,6 +49,7 @@ pub(crate) struct ProtocolTable {
     pub(crate) clicks: Option<Spanned<usize>>,
     pub(crate) click_policy: Option<Spanned<String>>,
     pub(crate) click_seed: Option<Spanned<u64>>,
+    pub(crate) click_sigma_mm: Option<Spanned<f64>>,
     pub(crate) nsd_tolerance_mm: Option<Spanned<f64>>,
     pub(crate) seconds_per_class: Option<Spanned<f64>>,
     pub(crate) over_time: Option<segarena_core::protocol::OverTime>,

@@ -216,13 +216,11 @@ impl Planner<'_> {
 
     fn policy(&self) -> Result<Arc<dyn ClickPolicy>, ConfigError> {
         let table = self.config.map(|config| (config, &config.file.protocol));
-        let seed = table
-            .and_then(|(_, table)| table.click_seed.as_ref())
-            .map_or(42, |s| *s.get_ref());
+        let options = self.policy_options()?;
         let named = table.and_then(|(config, table)| Some((config, table.click_policy.as_ref()?)));
         let name = named.map_or("challenge", |(_, name)| name.get_ref());
         self.registry
-            .policy(name, PolicyOptions { seed })
+            .policy(name, options)
             .ok_or_else(|| ConfigError::Value {
                 place: named.map_or(Place::Flag("click_policy"), |(config, name)| {
                     config.place("protocol.click_policy", name)
@@ -232,6 +230,27 @@ impl Planner<'_> {
                     self.registry.policy_names().join(", ")
                 ),
             })
+    }
+
+    fn policy_options(&self) -> Result<PolicyOptions, ConfigError> {
+        let mut options = PolicyOptions::default();
+        let Some(config) = self.config else {
+            return Ok(options);
+        };
+        let table = &config.file.protocol;
+        if let Some(seed) = &table.click_seed {
+            options.seed = *seed.get_ref();
+        }
+        if let Some(sigma) = &table.click_sigma_mm {
+            options.sigma_mm = *sigma.get_ref();
+            if !(options.sigma_mm.is_finite() && options.sigma_mm >= 0.0) {
+                return Err(ConfigError::Value {
+                    place: config.place("protocol.click_sigma_mm", sigma),
+                    message: format!("must be 0 or a positive number, not {}", sigma.get_ref()),
+                });
+            }
+        }
+        Ok(options)
     }
 
     fn protocol(&self) -> Result<Protocol, ConfigError> {

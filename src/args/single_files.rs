@@ -50,6 +50,9 @@ pub(crate) struct ClickOptions {
     /// The seed of a policy that draws lots
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub(crate) seed: u64,
+    /// How far a hand that shakes misses, in voxels
+    #[arg(long, value_name = "VOXELS", default_value_t = 2.0)]
+    pub(crate) sigma: f64,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -13,7 +13,13 @@ use crate::stdout;
 
 pub(crate) fn click(registry: &Registry, options: &ClickOptions) -> anyhow::Result<ExitStatus> {
     let policy = registry
-        .policy(&options.policy, PolicyOptions { seed: options.seed })
+        .policy(
+            &options.policy,
+            PolicyOptions {
+                seed: options.seed,
+                sigma_mm: options.sigma,
+            },
+        )
         .with_context(|| {
             let known = registry.policy_names().join(", ");
             format!(
@@ -22,7 +28,7 @@ pub(crate) fn click(registry: &Registry, options: &ClickOptions) -> anyhow::Resu
             )
         })?;
     let truth = read_ground_truth(&options.ground_truth, "gts")?;
-    // Clicks are placed in voxels, so the spacing does not matter.
+    // Clicks are placed in voxels; a file of labels alone tells no spacing.
     let (truth, keys) = truth.into_volume(Spacing::new([1.0; 3])?);
     let clicked = match &options.prediction {
         None => Array3::zeros(truth.shape()),

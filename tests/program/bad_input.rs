@@ -124,7 +124,7 @@ fn an_unknown_backend_or_policy_lists_those_there_are() {
             "line 7",
             "protocol.click_policy",
             "clever",
-            "challenge, random",
+            "challenge, jittered, random, ritm, sam2-center",
         ],
     );
     let scenario = sound().arguments(&["--backend", "slurm"]);

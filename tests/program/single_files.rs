@@ -145,6 +145,27 @@ fn the_random_policy_can_run_a_whole_evaluation() {
 }
 
 #[test]
+fn every_simulated_user_can_run_a_whole_evaluation_and_is_named_in_its_record() {
+    for (options, id) in [
+        ("click_policy = \"ritm\"", "ritm"),
+        ("click_policy = \"sam2-center\"", "sam2-center"),
+        (
+            "click_policy = \"jittered\"\nclick_sigma_mm = 3.5",
+            "jittered(sigma_mm=3.5,seed=42)",
+        ),
+    ] {
+        let scenario = Scenario::new()
+            .case("micro_tiny_objects")
+            .table(&format!("[protocol]\nclicks = 2\n{options}"))
+            .stand_in("s");
+        scenario.evaluate().ends_with(0);
+        let track = &scenario.run_record()["track"];
+        let expected = format!("cvpr25-interactive@1(clicks=2,policy={id})");
+        assert_eq!(track, &expected);
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_file_is_said() {
     let here = Path::new(".");
     segarena(here, &["click", "-g", "nowhere.npz"])
@@ -161,7 +182,7 @@ fn what_is_wrong_with_a_file_is_said() {
         ],
     )
     .ends_with(1)
-    .says(&["challenge, random"]);
+    .says(&["challenge, jittered, random, ritm, sam2-center"]);
     let (truth, image) = (
         file("gts", "phantom_perfect"),
         file("imgs", "phantom_perfect"),

@@ -2,6 +2,8 @@
 
 mod challenge;
 mod choice;
+mod error_center;
+mod jittered;
 mod random;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use segarena_kernels::{Comparison, LabelVolume, Voxel};
 
 pub use challenge::ChallengePolicy;
+pub use error_center::{RitmPolicy, Sam2CenterPolicy};
+pub use jittered::JitteredPolicy;
 pub use random::RandomPolicy;
 
 /// Whether a click adds to a label or takes away from it.
@@ -60,7 +64,7 @@ pub struct Click {
 /// - Any click returned lies on an error voxel of the label; its kind is [`ClickKind::Fg`] where
 ///   the ground truth has the label and [`ClickKind::Bg`] elsewhere.
 /// - Deterministic: the same arguments give the same click, whatever was asked before and from
-///   whichever thread.
+///   whichever thread. What a policy remembers is what [`place_after`](Self::place_after) is told.
 pub trait ClickPolicy: Send + Sync {
     /// The name by which the configuration chooses this policy.
     fn name(&self) -> &str;
@@ -72,4 +76,16 @@ pub trait ClickPolicy: Send + Sync {
 
     /// The click for the label whose key is `key`, or `None` if nothing is wrong with it.
     fn place(&self, comparison: &Comparison<'_>, key: u8) -> Option<Click>;
+
+    /// The click of a user who remembers the label's clicks so far: one for each interaction,
+    /// `None` where the label was perfect. By default they make no difference.
+    fn place_after(
+        &self,
+        comparison: &Comparison<'_>,
+        key: u8,
+        before: &[Option<Click>],
+    ) -> Option<Click> {
+        let _ = before;
+        self.place(comparison, key)
+    }
 }

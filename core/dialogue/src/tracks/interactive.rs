@@ -195,10 +195,12 @@ impl Conversation {
     }
 
     fn clicks_on(&self, comparison: &Comparison<'_>) -> Vec<Option<Click>> {
-        let keys: Vec<_> = self.case.keys.iter().map(|(_, key)| key).collect();
+        let keys = self.case.keys.iter().map(|(_, key)| key);
+        let labels: Vec<_> = keys.zip(self.history.labels()).collect();
         let policy = &self.options.policy;
-        keys.par_iter()
-            .map(|&key| policy.place(comparison, key))
+        labels
+            .par_iter()
+            .map(|&(key, before)| policy.place_after(comparison, key, before.in_order()))
             .collect()
     }
 
