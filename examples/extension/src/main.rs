@@ -40,7 +40,7 @@ impl ClickPolicy for First {
         "first"
     }
     fn place(&self, comparison: &Comparison<'_>, key: u8) -> Option<Click> {
-        let at = comparison.error_runs(key).nth(0)?;
+        let at = comparison.error_mask(key).nth(0)?;
         let kind = ClickKind::of(comparison.truth(), at, key);
         Some(Click { kind, at })
     }
