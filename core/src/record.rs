@@ -209,7 +209,8 @@ impl InteractionRecord {
         }
     }
 
-    pub(crate) fn set_scores(&mut self, scores: Scores) {
+    /// Takes over what the dialogue says an answer is worth.
+    pub fn set_scores(&mut self, scores: Scores) {
         self.dsc = scores.get("DSC").unwrap_or(0.0);
         self.nsd = scores.get("NSD").unwrap_or(0.0);
         self.scores = match scores.measures.len() > 2 {

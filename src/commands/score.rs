@@ -55,7 +55,7 @@ fn files(options: &ScoreOptions) -> anyhow::Result<CaseFiles> {
 fn by_labels(options: &ScoreOptions) -> anyhow::Result<Printed> {
     let case = Case::load(&files(options)?)?;
     let prediction = read_prediction(options, case.image.shape(), &case.keys)?;
-    let comparison = Comparison::new(&case.truth, prediction.scored.view());
+    let comparison = Comparison::new(&*case.truth, prediction.scored.view());
     let scores = score_prediction(&comparison, &case.keys, options.tolerance);
     let table = labels_table(&scores.labels, [Some(scores.dsc), Some(scores.nsd)]);
     Ok((serde_json::to_value::<Scores>(scores)?, table))

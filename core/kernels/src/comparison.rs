@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use super::bits::{ByteRow, set_stretch};
 use super::pass::{Difference, Differences, Meetings, Pass, Piece, grow};
 use super::rows::{RowSet, numbered_row};
-use super::{LabelVolume, Mask, VoxelBox};
+use super::score::dice;
+use super::{LabelView, Mask, VoxelBox};
 
 /// What a pass over truth and prediction counted for one label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,6 +22,13 @@ pub struct LabelOverlap {
     pub error: Option<VoxelBox>,
     /// The bounding box of the voxels with the label in either.
     pub either: Option<VoxelBox>,
+}
+
+impl LabelOverlap {
+    /// The Dice similarity coefficient, 2·|P∩G| / (|P| + |G|); 1 where the label is in neither.
+    pub fn dice(&self) -> f64 {
+        dice(self.truth, self.prediction, self.both)
+    }
 }
 
 /// What the passes over all pieces found.
@@ -55,7 +63,7 @@ struct Findings {
 /// # Ok::<(), segarena_kernels::SpacingError>(())
 /// ```
 pub struct Comparison<'a> {
-    truth: &'a LabelVolume,
+    truth: LabelView<'a>,
     prediction: ArrayView3<'a, u8>,
     findings: Findings,
 }
@@ -71,14 +79,15 @@ impl<'a> Comparison<'a> {
     ///
     /// # Panics
     /// If the shapes differ or the prediction is not in C order: whoever read it has seen to both.
-    pub fn new(truth: &'a LabelVolume, prediction: ArrayView3<'a, u8>) -> Self {
+    pub fn new(truth: impl Into<LabelView<'a>>, prediction: ArrayView3<'a, u8>) -> Self {
+        let truth = truth.into();
         let width = truth.shape()[2].max(1);
         Self::in_pieces(truth, prediction, (VOXELS_PER_PIECE / width).max(1), None)
     }
 
     /// With so many rows in a piece, and so many differences noted for each piece at most.
     fn in_pieces(
-        truth: &'a LabelVolume,
+        truth: LabelView<'a>,
         prediction: ArrayView3<'a, u8>,
         rows_per_piece: usize,
         most_differences: Option<usize>,
@@ -114,7 +123,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// The ground truth.
-    pub fn truth(&self) -> &'a LabelVolume {
+    pub fn truth(&self) -> LabelView<'a> {
         self.truth
     }
 
@@ -260,7 +269,7 @@ mod tests {
             let comparison = Comparison::new(&volume, prediction.view());
             // In one piece and in several, with every difference noted, some, and none.
             let comparisons = [usize::MAX, 3, 0].map(|most| {
-                Comparison::in_pieces(&volume, prediction.view(), rows_per_piece, Some(most))
+                Comparison::in_pieces((&volume).into(), prediction.view(), rows_per_piece, Some(most))
             });
             for key in 0..=255 {
                 let with = |wanted: fn(bool, bool) -> bool| -> Vec<Voxel> {

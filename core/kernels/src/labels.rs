@@ -75,8 +75,48 @@ impl LabelVolume {
 
     /// The shape (z, y, x).
     pub fn shape(&self) -> [usize; 3] {
+        LabelView::from(self).shape()
+    }
+}
+
+/// A label volume whose voxels belong to somebody else, a numpy array for one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LabelView<'a> {
+    voxels: ArrayView3<'a, u8>,
+    spacing: Spacing,
+}
+
+impl<'a> LabelView<'a> {
+    /// These keys, shape (z, y, x), with voxels of this size. `None` if they are not in C order.
+    pub fn new(voxels: ArrayView3<'a, u8>, spacing: Spacing) -> Option<Self> {
+        voxels
+            .is_standard_layout()
+            .then_some(Self { voxels, spacing })
+    }
+
+    /// The keys, shape (z, y, x), C order.
+    pub fn voxels(self) -> ArrayView3<'a, u8> {
+        self.voxels
+    }
+
+    /// The size of a voxel.
+    pub fn spacing(self) -> Spacing {
+        self.spacing
+    }
+
+    /// The shape (z, y, x).
+    pub fn shape(self) -> [usize; 3] {
         let (z, y, x) = self.voxels.dim();
         [z, y, x]
+    }
+}
+
+impl<'a> From<&'a LabelVolume> for LabelView<'a> {
+    fn from(volume: &'a LabelVolume) -> Self {
+        Self {
+            voxels: volume.voxels(),
+            spacing: volume.spacing(),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ pub use comparison::{Comparison, LabelOverlap};
 pub use components::largest_component;
 pub use distance::{Outside, SquaredDistances, deepest_voxels};
 pub use instances::{InstancePair, InstanceScores, score_instances, split_single_mask};
-pub use labels::{LabelKeys, LabelVolume, Spacing, SpacingError, Voxel};
+pub use labels::{LabelKeys, LabelView, LabelVolume, Spacing, SpacingError, Voxel};
 pub use mask::Mask;
 pub use overlap_table::OverlapTable;
 pub use prediction::Prediction;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::ArrayView3;
+use ndarray::{Array3, ArrayView3};
 use rayon::prelude::*;
 
 use super::bits::{self, ByteRow};
@@ -202,6 +202,22 @@ impl Mask {
         None
     }
 
+    /// The mask as an array of its volume's shape, C order: `true` where a voxel is of the mask.
+    pub fn to_array(&self) -> Array3<bool> {
+        let mut array = Array3::from_elem(self.shape, false);
+        let width = self.shape[2];
+        let start = self.words.start * 64;
+        if let Some(voxels) = array.as_slice_mut() {
+            for (row, words) in self.rows() {
+                for run in bits::runs(words) {
+                    let first = row * width + start;
+                    voxels[first + run.start..first + run.end].fill(true);
+                }
+            }
+        }
+        array
+    }
+
     /// The words kept of each row, counted from x = 0.
     pub(crate) fn words(&self) -> Range<usize> {
         self.words.clone()
@@ -291,8 +307,6 @@ impl Eq for Mask {}
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array3;
-
     use super::*;
 
     fn drawn() -> Mask {
@@ -307,6 +321,20 @@ mod tests {
         assert_eq!(mask.voxels(), 5);
         let all: Vec<_> = (0..6).map_while(|n| mask.nth(n)).collect();
         assert_eq!(all, [[0, 0, 1], [0, 0, 2], [0, 1, 0], [1, 1, 2], [1, 1, 3]]);
+    }
+
+    #[test]
+    fn as_an_array_it_is_true_where_the_mask_is() {
+        let mut wide = Array3::zeros((2, 3, 200));
+        for at in [[0, 1, 63], [0, 1, 64], [1, 2, 199], [1, 0, 70]] {
+            wide[at] = 1;
+        }
+        let mask = Mask::of_key(wide.view(), 1);
+        assert_eq!(mask.to_array(), wide.mapv(|value| value == 1));
+        assert_eq!(
+            Mask::new([1, 2, 3]).to_array(),
+            Array3::from_elem((1, 2, 3), false)
+        );
     }
 
     #[test]

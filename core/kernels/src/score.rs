@@ -111,13 +111,10 @@ pub fn area_under_curve(values: &[f64]) -> f64 {
 fn dice_of_all(comparison: &Comparison<'_>, keys: &LabelKeys) -> Scores {
     let labels: Vec<_> = keys
         .iter()
-        .map(|(label, key)| {
-            let overlap = comparison.label(key);
-            LabelScore {
-                label,
-                dsc: dice(overlap.truth, overlap.prediction, overlap.both),
-                nsd: 0.0,
-            }
+        .map(|(label, key)| LabelScore {
+            label,
+            dsc: comparison.label(key).dice(),
+            nsd: 0.0,
         })
         .collect();
     let dsc = mean(labels.iter().map(|label| label.dsc));
@@ -129,7 +126,7 @@ fn dice_of_all(comparison: &Comparison<'_>, keys: &LabelKeys) -> Scores {
 }
 
 /// DSC = 2·|P∩G| / (|P| + |G|); 1 where the label is in neither.
-fn dice(truth: u64, prediction: u64, both: u64) -> f64 {
+pub(crate) fn dice(truth: u64, prediction: u64, both: u64) -> f64 {
     match truth + prediction {
         0 => 1.0,
         all => (2 * both) as f64 / all as f64,

@@ -68,7 +68,7 @@ pub fn rescore_case(
             interaction.set_scores(dialogue.answer(answer));
             continue;
         }
-        let comparison = Comparison::new(&case.truth, prediction.scored.view());
+        let comparison = Comparison::new(&*case.truth, prediction.scored.view());
         let tolerance = run.record.protocol.nsd_tolerance_mm;
         interaction.set_scores(score(&comparison, &case.keys, tolerance).into());
     }

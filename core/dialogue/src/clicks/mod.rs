@@ -8,7 +8,7 @@ mod random;
 
 use serde::{Deserialize, Serialize};
 
-use segarena_kernels::{Comparison, LabelVolume, Voxel};
+use segarena_kernels::{Comparison, LabelView, Voxel};
 
 pub use challenge::ChallengePolicy;
 pub use error_center::{RitmPolicy, Sam2CenterPolicy};
@@ -35,7 +35,7 @@ impl ClickKind {
     }
 
     /// What a click on the error voxel `at` says of the label with this key.
-    pub fn of(truth: &LabelVolume, at: Voxel, key: u8) -> Self {
+    pub fn of(truth: LabelView<'_>, at: Voxel, key: u8) -> Self {
         if truth.voxels()[at] == key {
             Self::Fg
         } else {

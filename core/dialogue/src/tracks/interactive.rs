@@ -191,7 +191,7 @@ impl Conversation {
 
     fn clicks_on_prediction(&self) -> Vec<Option<Click>> {
         let prediction = self.prediction.clicked.view();
-        self.clicks_on(&Comparison::new(&self.case.truth, prediction))
+        self.clicks_on(&Comparison::new(&*self.case.truth, prediction))
     }
 
     fn clicks_on(&self, comparison: &Comparison<'_>) -> Vec<Option<Click>> {
@@ -239,7 +239,7 @@ impl Dialogue for Conversation {
         if failed && protocol.failed_prediction == FailedPrediction::Zeros {
             self.prediction = Prediction::zeros(self.case.truth.shape());
         }
-        let compared = Comparison::new(&self.case.truth, self.prediction.scored.view());
+        let compared = Comparison::new(&*self.case.truth, self.prediction.scored.view());
         let scores = score(&compared, &self.case.keys, protocol.nsd_tolerance_mm);
         self.index += 1;
         if self.is_open() {

@@ -255,7 +255,7 @@ impl Conversation {
 
     fn score_labels(&self) -> Scores {
         let keys = self.scored_labels();
-        let compared = Comparison::new(&self.case.truth, self.prediction.cast.view());
+        let compared = Comparison::new(&*self.case.truth, self.prediction.cast.view());
         let counted = count_labels(&compared, &keys, self.protocol.nsd_tolerance_mm);
         let scores = LabelScores::of_counts(&counted);
         // The mean over no label is not a number.

@@ -8,8 +8,8 @@ use super::error::Flaw;
 /// Elements are decoded in pieces of this many bytes.
 const PIECE: usize = 256 * 1024;
 
-/// One element of a numeric array.
-pub(crate) trait Element: Copy + Default + 'static {
+/// One element of a numeric array: an integer or a float, and what the protocol's casts make of it.
+pub trait Element: Copy + Default + 'static {
     /// Bytes per element.
     const SIZE: usize;
 

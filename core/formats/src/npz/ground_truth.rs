@@ -81,6 +81,26 @@ pub fn read_byte_ground_truth(path: &Path, key: &str) -> Result<GroundTruth, Npz
         .map_err(|flaw| NpzError::new(path, flaw))
 }
 
+/// The ground truth of values that are in memory, in C order, as [`read_ground_truth`] reads them
+/// from a file; messages call them `key`.
+///
+/// # Errors
+/// As [`read_ground_truth`], and if there are not as many values as the shape says.
+pub fn ground_truth_of<T: Element>(
+    values: &[T],
+    shape: [usize; 3],
+    key: &str,
+) -> Result<GroundTruth, Flaw> {
+    let mut numbering = Numbering::new(key, shape, false, values.len())?;
+    for (index, &value) in values.iter().enumerate() {
+        numbering.take(index, value)?;
+    }
+    let (bytes, keys) = numbering.into_keys()?;
+    let voxels = in_c_order(bytes, shape, false)
+        .ok_or_else(|| Flaw::unreadable(key, "it does not fill its shape"))?;
+    Ok(GroundTruth { voxels, keys })
+}
+
 fn decode_bytes(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
     let mut reader = archive.reader(archive.require(key, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;
@@ -310,6 +330,17 @@ mod tests {
         writer.array("gts", voxels).unwrap();
         writer.finish().unwrap();
         (folder, path)
+    }
+
+    #[test]
+    fn values_in_memory_are_read_as_those_of_a_file() {
+        let values = arr3(&[[[0i32, 300, -2, 300]]]);
+        let (_folder, path) = written(values.view());
+        let read = read_ground_truth(&path, "gts").unwrap();
+        let values = values.as_slice().unwrap();
+        assert_eq!(ground_truth_of(values, [1, 1, 4], "gts").unwrap(), read);
+        let short = ground_truth_of(values, [1, 1, 5], "gts").unwrap_err();
+        assert!(short.to_string().contains("its shape"), "{short}");
     }
 
     #[test]

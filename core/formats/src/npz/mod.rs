@@ -25,17 +25,19 @@ mod result;
 mod writer;
 
 pub use dtype::{Dtype, Kind};
+pub use element::Element;
 pub use error::{Flaw, NpzError, PredictionError};
 pub use file::{NpzFile, write_image, write_volume};
 pub use folder::Folder;
 pub use ground_truth::{
-    GroundTruth, read_byte_ground_truth, read_ground_truth, read_ground_truth_bytes,
+    GroundTruth, ground_truth_of, read_byte_ground_truth, read_ground_truth,
+    read_ground_truth_bytes,
 };
 pub use image::CopyError;
 pub use image::Image;
 pub use members::NpzMembers;
 pub use prediction::{
-    SpareVolume, read_prediction, read_prediction_bytes, read_prediction_file,
+    SpareVolume, prediction_of, read_prediction, read_prediction_bytes, read_prediction_file,
     read_prediction_reusing,
 };
 pub use result::{ResultWriter, SavedSegs, read_saved_segs};

@@ -112,6 +112,21 @@ pub fn read_prediction_bytes(
     Ok(decode(&archive, shape, keys, &mut SpareVolume::default())?)
 }
 
+/// The prediction of values that are in memory, in C order, as [`read_prediction`] reads them from
+/// a file.
+///
+/// # Errors
+/// If a float can't be cast to uint8, or there are not as many values as the shape says.
+pub fn prediction_of<T: Element>(
+    values: &[T],
+    shape: [usize; 3],
+    keys: &LabelKeys,
+) -> Result<Prediction, PredictionError> {
+    let mut readings = Readings::new(keys, shape, false, zeros(values.len())?);
+    readings.take(0, values)?;
+    Ok(readings.into_prediction()?)
+}
+
 fn decode(
     archive: &Archive,
     shape: [usize; 3],
