@@ -67,13 +67,15 @@ def evaluate(
     with tempfile.TemporaryDirectory(prefix="segarena-") as private:
         folder = Path(private)
         socket_file = folder / "ask"
-        config = folder / "evaluate.json.toml"
+        config = folder / "evaluate.toml"
         command = [sys.executable, "-I", "-S", _ask.__file__]
         config.write_text(
             _config(
                 {
                     "name": submission,
                     "command": command,
+                    # Part of the run's fingerprint, as the folder of this file would be.
+                    "workdir": os.path.dirname(_ask.__file__),
                     # Names the callable for the run's fingerprint.
                     "env": {"SEGARENA_CALLABLE": version or _version_of(predict)},
                 }
@@ -166,7 +168,8 @@ def _config(submission: dict[str, Any]) -> str:
     return (
         f'[backend]\nkind = "process"\nenv = {{ {table} }}\n\n'
         f"[[submission]]\nname = {json.dumps(submission['name'])}\n"
-        f"command = {json.dumps(submission['command'])}\nenv = {{ {own} }}\n"
+        f"command = {json.dumps(submission['command'])}\n"
+        f"workdir = {json.dumps(submission['workdir'])}\nenv = {{ {own} }}\n"
     )
 
 
