@@ -74,7 +74,7 @@ impl Stage {
             "largest 26-connected component of the error",
             &["component"],
             || {
-                black_box(largest_component(&comparison.error_mask(1)));
+                black_box(largest_component(comparison.error_mask(1)));
             },
         );
         let whole = Mask::of_key(self.truth.voxels(), 1);

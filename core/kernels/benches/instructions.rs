@@ -113,7 +113,7 @@ fn run(kernel: &str, volume: &str) {
     let truth = LabelVolume::new(truth, spacing);
     let comparison = Comparison::new(&truth, prediction.view());
     let error = comparison.error_mask(1);
-    let component = largest_component(&error).expect("an error");
+    let component = largest_component(error.clone()).expect("an error");
     let blocks = Blocks {
         corner: [-5; 3],
         shape: SHAPE.map(|size| size / 2 + 5),
@@ -121,7 +121,7 @@ fn run(kernel: &str, volume: &str) {
     let whole = Mask::of_key(truth.voxels(), 1);
     match kernel {
         "compare" => drop(black_box(Comparison::new(&truth, prediction.view()))),
-        "component" => drop(black_box(largest_component(&comparison.error_mask(1)))),
+        "component" => drop(black_box(largest_component(comparison.error_mask(1)))),
         "deepest" => drop(black_box(deepest_voxels(&component, Outside::Background))),
         "blocks" => drop(black_box(blocks.voxels_in(&error, &blocks.of(&error)))),
         "distances" => drop(black_box(SquaredDistances::new(

@@ -51,30 +51,21 @@ impl Blocks {
     /// The voxels of the mask that are in one of `blocks`, a mask of blocks.
     pub fn voxels_in(&self, mask: &Mask, blocks: &Mask) -> Mask {
         let height = mask.shape()[1];
-        let all = 0..mask.row_numbers().len();
-        let width = mask.words().len();
-        let mut kept = vec![0; all.len() * width];
-        for (&row, kept) in mask
-            .row_numbers()
-            .iter()
-            .zip(kept.chunks_exact_mut(width.max(1)))
-        {
-            let [z, y] = [row as usize / height, row as usize % height];
-            let [z, y, _] = self.block([z, y, self.corner[2].max(0) as usize]);
-            let Some(row) = blocks.row(z, y) else {
-                continue;
-            };
-            for run in bits::runs(row) {
-                // Where the run's voxels are, counted from the mask's first word.
-                let from = self.place_of_word(mask, blocks.words().start);
-                let place = |block: usize| {
-                    let place = from + 2 * block as isize;
-                    place.clamp(0, width as isize * 64) as usize
-                };
-                bits::set_stretch(kept, place(run.start)..place(run.end));
+        // Where a row's voxels are, counted from the mask's first word.
+        let from = self.place_of_word(mask, blocks.words().start);
+        let place = |block: usize| {
+            let place = from + 2 * block as isize;
+            place.clamp(0, mask.words().len() as isize * 64) as usize
+        };
+        let mut found = mask.clone();
+        found.keep(|row, bits| {
+            let [z, y, _] =
+                self.block([row / height, row % height, self.corner[2].max(0) as usize]);
+            for run in blocks.row(z, y).into_iter().flat_map(bits::runs) {
+                bits::set_stretch(bits, place(run.start)..place(run.end));
             }
-        }
-        mask.selected(all, kept)
+        });
+        found
     }
 
     /// The block a voxel is in.

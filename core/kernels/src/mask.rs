@@ -246,34 +246,19 @@ impl Mask {
         &self.bits[index * count..][..count]
     }
 
-    /// The voxels that are in `kept` as well, of some of the rows: a number of words for each.
-    pub(crate) fn selected(&self, rows: Range<usize>, mut kept: Vec<u64>) -> Self {
-        let count = self.words.len();
-        let bits = &self.bits[rows.start * count..rows.end * count];
-        for (kept, bits) in kept.iter_mut().zip(bits) {
-            *kept &= bits;
+    /// Leaves of each row the voxels that `fill` sets, which is given the row's number and
+    /// [`Self::words`], all 0.
+    pub(crate) fn keep(&mut self, fill: impl Fn(usize, &mut [u64])) {
+        let mut kept = vec![0; self.words.len()];
+        let words = self.bits.chunks_exact_mut(kept.len().max(1));
+        for (&row, words) in self.rows.iter().zip(words) {
+            kept.fill(0);
+            fill(row as usize, &mut kept);
+            for (bits, kept) in words.iter_mut().zip(&kept) {
+                *bits &= kept;
+            }
         }
-        let mut selected = Self {
-            shape: self.shape,
-            words: self.words(),
-            rows: self.rows[rows].to_vec(),
-            bits: kept,
-        };
-        selected.leave_out_empty_rows();
-        selected
-    }
-
-    /// One mask of several that hold the same words of rows one after the other.
-    pub(crate) fn one_after_the_other(masks: Vec<Self>) -> Self {
-        let mut masks = masks.into_iter();
-        let Some(mut all) = masks.next() else {
-            return Self::new([0; 3]);
-        };
-        for mask in masks {
-            all.rows.extend(mask.rows);
-            all.bits.extend(mask.bits);
-        }
-        all
+        self.leave_out_empty_rows();
     }
 
     /// The words of the row at `z`, `y`; `None` if it has no voxel of the mask.

@@ -2,13 +2,11 @@
 
 use super::VoxelBox;
 use super::comparison::LabelOverlap;
-use super::rows::RowSet;
+use super::rows::{RowSet, equal_length};
 
-/// A stretch of one row in which truth and prediction hold one key each, and not the same.
+/// A stretch of a row in which truth and prediction hold one key each, and not the same.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Difference {
-    /// The row's number: `z * height + y`.
-    pub(super) row: u32,
     pub(super) start: u32,
     pub(super) end: u32,
     pub(super) truth: u8,
@@ -138,7 +136,7 @@ impl Pass {
             if let Some(differences) = &mut pass.differences {
                 differences.before.push(differences.all.len() as u32);
             }
-            pass.meet_row(number as u32, truth, prediction, meetings);
+            pass.meet_row(truth, prediction, meetings);
             let at = [number / piece.height, number % piece.height];
             for meeting in meetings.of_row() {
                 pass.count_meeting(meeting, row, at, row_count);
@@ -147,63 +145,28 @@ impl Pass {
         pass
     }
 
-    /// Eight voxels at a time: as one with those before them while nothing changes, one by one
-    /// where something does.
-    fn meet_row(&mut self, number: u32, truth: &[u8], prediction: &[u8], row: &mut Meetings) {
-        let (truths, truth_rest) = truth.as_chunks::<8>();
-        let (predictions, prediction_rest) = prediction.as_chunks::<8>();
-        let mut at = 0;
-        while at < truths.len() {
-            let (t, p) = (truths[at][0], predictions[at][0]);
-            let (all_t, all_p) = ([t; 8], [p; 8]);
-            let same = truths[at..].iter().zip(&predictions[at..]);
-            let eights = same
-                .take_while(|&(a, b)| *a == all_t && *b == all_p)
-                .count();
-            let start = at as u32 * 8;
-            if eights > 0 {
-                let length = eights as u32 * 8;
-                row.meet(t, p, start, length);
-                self.note_difference(number, start, start + length, [t, p]);
-                at += eights;
-                continue;
-            }
-            for (x, (&t, &p)) in (start..).zip(truths[at].iter().zip(&predictions[at])) {
-                row.meet(t, p, x, 1);
-            }
-            self.note_differences(number, start, &truths[at], &predictions[at]);
-            at += 1;
-        }
-        let start = truths.len() as u32 * 8;
-        for (x, (&t, &p)) in (start..).zip(truth_rest.iter().zip(prediction_rest)) {
-            row.meet(t, p, x, 1);
-        }
-        self.note_differences(number, start, truth_rest, prediction_rest);
-    }
-
-    fn note_differences(&mut self, row: u32, start: u32, truth: &[u8], prediction: &[u8]) {
-        if self.differences.is_some() && truth != prediction {
-            for (x, (&t, &p)) in (start..).zip(truth.iter().zip(prediction)) {
-                self.note_difference(row, x, x + 1, [t, p]);
-            }
+    /// Stretch by stretch, neither truth nor prediction changing in one.
+    fn meet_row(&mut self, truth: &[u8], prediction: &[u8], row: &mut Meetings) {
+        let mut x = 0;
+        while x < truth.len() {
+            let (t, p) = (truth[x], prediction[x]);
+            let length = equal_length(&truth[x..], &prediction[x..]);
+            let (start, end) = (x as u32, (x + length) as u32);
+            row.meet(t, p, start, length as u32);
+            self.note_difference(start, end, [t, p]);
+            x += length;
         }
     }
 
-    fn note_difference(&mut self, row: u32, start: u32, end: u32, [truth, prediction]: [u8; 2]) {
+    fn note_difference(&mut self, start: u32, end: u32, [truth, prediction]: [u8; 2]) {
         if truth == prediction {
             return;
         }
         let Some(differences) = &mut self.differences else {
             return;
         };
-        if let Some(last) = differences.all.last_mut()
-            && (last.row, last.end) == (row, start)
-            && (last.truth, last.prediction) == (truth, prediction)
-        {
-            last.end = end;
-        } else if differences.all.len() < self.most_differences {
+        if differences.all.len() < self.most_differences {
             differences.all.push(Difference {
-                row,
                 start,
                 end,
                 truth,

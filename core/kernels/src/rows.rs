@@ -23,17 +23,23 @@ pub(crate) fn numbered_row(voxels: ArrayView3<'_, u8>, row: usize) -> &[u8] {
 
 /// How many voxels at the beginning of two rows of one length have the first one's values. At
 /// least 1 unless the rows are empty.
+#[inline]
 pub(crate) fn equal_length(a: &[u8], b: &[u8]) -> usize {
     let (Some(&first_a), Some(&first_b)) = (a.first(), b.first()) else {
         return 0;
     };
-    let (all_a, all_b) = ([first_a; 8], [first_b; 8]);
+    let [all_a, all_b] = [first_a, first_b].map(|first| u64::from_ne_bytes([first; 8]));
+    let other = |(a, b): (&[u8; 8], &[u8; 8])| {
+        (u64::from_le_bytes(*a) ^ all_a) | (u64::from_le_bytes(*b) ^ all_b)
+    };
     let (a_words, b_words) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
-    let words = a_words.iter().zip(b_words);
-    let whole = words
-        .take_while(|&(a, b)| *a == all_a && *b == all_b)
-        .count()
-        * 8;
+    let mut words = a_words.iter().zip(b_words).map(other);
+    // The first byte that differs is where the first bit does.
+    if let Some(at) = words.position(|other| other != 0) {
+        let word = other((&a_words[at], &b_words[at]));
+        return 8 * at + word.trailing_zeros() as usize / 8;
+    }
+    let whole = a_words.len() * 8;
     let rest = a[whole..].iter().zip(&b[whole..]);
     whole
         + rest

@@ -33,7 +33,7 @@ impl ClickPolicy for ChallengePolicy {
     }
 
     fn place(&self, comparison: &Comparison<'_>, key: u8) -> Option<Click> {
-        let component = largest_component(&comparison.error_mask(key))?;
+        let component = largest_component(comparison.error_mask(key))?;
         let at = central_voxel(&component, MOST_VOXELS_MEASURED)?;
         let kind = ClickKind::of(comparison.truth(), at, key);
         Some(Click { kind, at })
@@ -179,7 +179,7 @@ mod tests {
         fn the_click_is_where_the_plain_steps_put_it(voxels in reference::volumes(2)) {
             let error = reference::mask_of(&voxels);
             for most_voxels in [MOST_VOXELS_MEASURED, 0] {
-                let found = largest_component(&error)
+                let found = largest_component(error.clone())
                     .and_then(|component| central_voxel(&component, most_voxels));
                 let expected = (error.voxels() > 0).then(|| naive(&voxels, most_voxels));
                 prop_assert_eq!(found, expected);

@@ -17,13 +17,14 @@ pub(super) struct Beams<'m> {
     rows: [Vec<Option<u32>>; 2],
     /// The Ys of the beams with a voxel, ascending.
     filled: Vec<usize>,
-    /// For each beam, filled or not, [`Mask::words`]: where its bars are,
+    /// For each beam, filled or not, [`Mask::words`]: its four rows' voxels, in C order,
+    voxels: [Vec<u64>; 4],
+    /// where its bars are,
     any: Vec<u64>,
     /// where they begin,
     starts: Vec<u64>,
     /// and how many bars of the mask begin before the word.
     before: Vec<u32>,
-    zeros: Vec<u64>,
     width: usize,
 }
 
@@ -46,10 +47,10 @@ impl<'m> Beams<'m> {
             mask,
             rows: [rows(), rows()],
             filled: Vec::new(),
+            voxels: [0; 4].map(|_| vec![0; beams * width]),
             any: vec![0; beams * width],
             starts: vec![0; beams * width],
             before: vec![0; beams * width],
-            zeros: vec![0; width],
             width,
         }
     }
@@ -67,16 +68,17 @@ impl<'m> Beams<'m> {
         for at in 0..self.filled.len() {
             let y = self.filled[at];
             let words = y * self.width..(y + 1) * self.width;
-            self.any[words.clone()].fill(0);
-            for index in self.indices_of(y).into_iter().flatten() {
-                let row = self.mask.words_of(index as usize);
-                for (any, bits) in self.any[words.clone()].iter_mut().zip(row) {
-                    *any |= bits;
+            for (voxels, index) in self.voxels.iter_mut().zip(indices_of(&self.rows, y)) {
+                let voxels = &mut voxels[words.clone()];
+                match index {
+                    Some(index) => voxels.copy_from_slice(self.mask.words_of(index as usize)),
+                    None => voxels.fill(0),
                 }
             }
             let mut carry = 0;
             for word in words {
-                let any = self.any[word];
+                let any = self.voxels.iter().fold(0, |any, row| any | row[word]);
+                self.any[word] = any;
                 let starts = any & !(any << 1 | carry);
                 carry = any >> 63;
                 self.starts[word] = starts;
@@ -103,20 +105,15 @@ impl<'m> Beams<'m> {
         self.filled = filled.collect();
     }
 
-    fn words(&self, row: Option<u32>) -> &[u64] {
-        row.map_or(&self.zeros, |row| self.mask.words_of(row as usize))
-    }
-
     /// The four rows of a beam: in C order.
     pub(super) fn rows_of(&self, y: usize) -> [&[u64]; 4] {
-        let [here, next] = &self.rows;
-        [here[2 * y], here[2 * y + 1], next[2 * y], next[2 * y + 1]].map(|row| self.words(row))
+        let words = y * self.width..(y + 1) * self.width;
+        [0, 1, 2, 3].map(|row: usize| &self.voxels[row][words.clone()])
     }
 
     /// Which of [`Mask::row_numbers`] the four rows of a beam are.
     pub(super) fn indices_of(&self, y: usize) -> [Option<u32>; 4] {
-        let [here, next] = &self.rows;
-        [here[2 * y], here[2 * y + 1], next[2 * y], next[2 * y + 1]]
+        indices_of(&self.rows, y)
     }
 
     /// How many beams there are at one z.
@@ -144,11 +141,12 @@ impl<'m> Beams<'m> {
     }
 
     /// The voxels of those of a beam's four rows that are named.
+    #[inline]
     pub(super) fn side(&self, y: usize, rows: [usize; 2]) -> Side<'_> {
         let words = y * self.width..(y + 1) * self.width;
-        let all = self.rows_of(y);
+        let [a, b] = rows.map(|row| &self.voxels[row][words.clone()]);
         Side {
-            voxels: rows.map(|row| all[row]),
+            voxels: [a, b],
             any: &self.any[words.clone()],
             starts: &self.starts[words.clone()],
             before: &self.before[words],
@@ -156,7 +154,12 @@ impl<'m> Beams<'m> {
     }
 }
 
+fn indices_of([here, next]: &[Vec<Option<u32>>; 2], y: usize) -> [Option<u32>; 4] {
+    [here[2 * y], here[2 * y + 1], next[2 * y], next[2 * y + 1]]
+}
+
 impl Side<'_> {
+    #[inline]
     fn word(&self, word: usize) -> u64 {
         self.voxels[0][word] | self.voxels[1][word]
     }
@@ -170,14 +173,21 @@ impl Side<'_> {
     /// Tells of the bars of two sides that touch, all voxels of one being neighbours of those of
     /// the other whose x differ by at most 1; of some pairs more than once.
     pub(super) fn touch(&self, other: &Self, mut tell: impl FnMut(u32, u32)) {
-        let mut before = 0;
-        let mut here = other.voxels[0].first().map_or(0, |_| other.word(0));
-        for word in 0..self.any.len() {
-            let after = other.voxels[0]
-                .get(word + 1)
-                .map_or(0, |_| other.word(word + 1));
-            let mine = self.word(word);
-            if mine != 0 && (before >> 63 | here | after & 1) != 0 {
+        let words = self.any.len();
+        let mine = self.voxels[0].iter().zip(self.voxels[1]);
+        for (word, mine) in mine.map(|(a, b)| a | b).enumerate() {
+            // Most words have none.
+            if mine == 0 {
+                continue;
+            }
+            let here = other.word(word);
+            let before = if word > 0 { other.word(word - 1) } else { 0 };
+            let after = if word + 1 < words {
+                other.word(word + 1)
+            } else {
+                0
+            };
+            if (before >> 63 | here | after & 1) != 0 {
                 let left = here << 1 | before >> 63;
                 let right = here >> 1 | after << 63;
                 // Where the other beam has a bar at the same x, that is the one touched.
@@ -196,7 +206,6 @@ impl Side<'_> {
                     tell(self.bar(word, bit), other.bar(x / 64, x % 64));
                 }
             }
-            (before, here) = (here, after);
         }
     }
 }

@@ -30,18 +30,19 @@ use forest::Forest;
 /// use segarena_kernels::{Mask, largest_component};
 ///
 /// let mask = Mask::of_key(arr3(&[[[1, 0, 0, 1], [0, 1, 0, 1]]]).view(), 1);
-/// let component = largest_component(&mask).unwrap();
+/// let component = largest_component(mask).unwrap();
 /// assert_eq!((component.voxels(), component.nth(0)), (2, Some([0, 0, 0])));
 /// ```
-pub fn largest_component(mask: &Mask) -> Option<Mask> {
+pub fn largest_component(mask: Mask) -> Option<Mask> {
     largest_in_slabs(mask, ROWS_PER_SLAB)
 }
 
-fn largest_in_slabs(mask: &Mask, rows_per_slab: usize) -> Option<Mask> {
-    let bounds = mask.bounds()?;
-    let beams = bounds.low[0] / 2..bounds.high[0] / 2 + 1;
-    let bars = Bars::of(mask, beams, rows_per_slab);
-    let best = bars.largest(mask);
+fn largest_in_slabs(mask: Mask, rows_per_slab: usize) -> Option<Mask> {
+    let (&first, &last) = (mask.row_numbers().first()?, mask.row_numbers().last()?);
+    let beam = |row: u32| row as usize / mask.shape()[1] / 2;
+    let beams = beam(first)..beam(last) + 1;
+    let bars = Bars::of(&mask, beams, rows_per_slab);
+    let best = bars.largest(&mask);
     Some(bars.voxels(mask, best))
 }
 
@@ -50,6 +51,7 @@ const ROWS_PER_SLAB: usize = 4096;
 
 /// The bars of a mask, in the order of the beams they are in.
 struct Bars {
+    /// Each with as many beams along z, the last one with fewer perhaps.
     slabs: Vec<Slab>,
     /// For each bar the first of its component.
     roots: Vec<u32>,
@@ -59,8 +61,8 @@ struct Bars {
 struct Slab {
     beams: Range<usize>,
     forest: Forest,
-    /// How many bars the beams at the last z have.
-    last: u32,
+    /// For the beams at each z how many bars of the slab come before them, and how many there are.
+    before: Vec<u32>,
     /// The voxels of each bar.
     voxels: Vec<u32>,
     /// The number of its first bar.
@@ -130,26 +132,27 @@ impl Bars {
         firsts.min().map_or(0, |(_, root)| root)
     }
 
-    /// The voxels of the component with this first bar.
-    fn voxels(&self, mask: &Mask, root: u32) -> Mask {
-        let slabs = self.slabs.par_iter().map(|slab| {
-            let height = mask.shape()[1];
-            let rows =
-                mask.rows_between(2 * slab.beams.start * height, 2 * slab.beams.end * height);
-            let width = mask.words().len();
-            let mut kept = vec![0; rows.len() * width];
-            slab.each_bar(mask, |beams, y, bar, x| {
-                if self.roots[bar as usize] == root {
-                    for index in beams.indices_of(y).into_iter().flatten() {
-                        let row = index as usize - rows.start;
-                        bits::set_stretch(&mut kept[row * width..][..width], x.clone());
-                    }
-                }
-            });
-            mask.selected(rows, kept)
+    /// The voxels of the component with this first bar: what is left of the mask, whose memory is
+    /// used again.
+    fn voxels(&self, mut mask: Mask, root: u32) -> Mask {
+        let Some(first) = self.slabs.first() else {
+            return mask;
+        };
+        let height = mask.shape()[1];
+        // Where, in the beams at one z, the component's bars are.
+        let words = mask.words().len();
+        let words_per_z = height.div_ceil(2) * words;
+        let count: usize = self.slabs.iter().map(|slab| slab.beams.len()).sum();
+        let mut kept = vec![0; count * words_per_z];
+        let pieces = kept.par_chunks_mut(first.beams.len() * words_per_z);
+        pieces.zip(&self.slabs).for_each(|(kept, slab)| {
+            slab.find_bars(&mask, |bar| self.roots[bar as usize] == root, kept);
         });
-        let slabs: Vec<_> = slabs.collect();
-        Mask::one_after_the_other(slabs)
+        mask.keep(|row, bits| {
+            let (z, y) = (row / height / 2 - first.beams.start, row % height / 2);
+            bits.copy_from_slice(&kept[z * words_per_z + y * words..][..words]);
+        });
+        mask
     }
 }
 
@@ -158,7 +161,7 @@ impl Slab {
         let mut slab = Self {
             beams: beams.clone(),
             forest: Forest::default(),
-            last: 0,
+            before: vec![0],
             voxels: Vec::new(),
             first_bar: 0,
         };
@@ -166,7 +169,7 @@ impl Slab {
         for (step, z) in beams.enumerate() {
             let first = slab.forest.len() as u32;
             let end = here.turn_to(z, first);
-            slab.last = end - first;
+            slab.before.push(end);
             for _ in first..end {
                 slab.forest.add();
             }
@@ -191,16 +194,48 @@ impl Slab {
         }
     }
 
+    /// The beams at each z, and the numbers of their bars.
+    fn bars_by_z(&self) -> impl Iterator<Item = (usize, Range<u32>)> + '_ {
+        let bars = self.before.windows(2);
+        let bars = bars.map(|pair| self.first_bar + pair[0]..self.first_bar + pair[1]);
+        self.beams.clone().zip(bars)
+    }
+
     /// Visits its bars in order: the beams they are in, the beam's Y, their number and where they
     /// are along x, counted from the mask's first word.
     fn each_bar(&self, mask: &Mask, mut visit: impl FnMut(&Beams<'_>, usize, u32, Range<usize>)) {
         let mut beams = Beams::new(mask);
-        let mut next = self.first_bar;
-        for z in self.beams.clone() {
-            next = beams.turn_to(z, next);
+        for (z, bars) in self.bars_by_z() {
+            beams.turn_to(z, bars.start);
             for &y in beams.filled() {
                 for (bar, x) in beams.bars_of(y) {
                     visit(&beams, y, bar, x);
+                }
+            }
+        }
+    }
+
+    /// Sets, for the beams at one z after another, each Y's words where they have bars that are
+    /// asked for.
+    fn find_bars(&self, mask: &Mask, is_asked: impl Fn(u32) -> bool, found: &mut [u64]) {
+        let mut beams = Beams::new(mask);
+        let words = mask.words().len();
+        let found = found.chunks_exact_mut(beams.count() * words);
+        for ((z, bars), found) in self.bars_by_z().zip(found) {
+            let asked = bars.clone().filter(|&bar| is_asked(bar)).count();
+            if asked == 0 {
+                continue;
+            }
+            if asked == bars.len() {
+                found.fill(u64::MAX);
+                continue;
+            }
+            beams.turn_to(z, bars.start);
+            for &y in beams.filled() {
+                for (bar, x) in beams.bars_of(y) {
+                    if is_asked(bar) {
+                        bits::set_stretch(&mut found[y * words..][..words], x);
+                    }
                 }
             }
         }
@@ -240,7 +275,9 @@ fn join_across(below: &Beams<'_>, here: &Beams<'_>, forest: &mut Forest) {
 /// Joins the bars of the last beams of a slab with those of the first of the next.
 fn join_seam(mask: &Mask, before: &Slab, after: &Slab, forest: &mut Forest) {
     let (mut below, mut here) = (Beams::new(mask), Beams::new(mask));
-    below.turn_to(before.beams.end - 1, after.first_bar - before.last);
+    let last = before.bars_by_z().last();
+    let Some((z, bars)) = last else { return };
+    below.turn_to(z, bars.start);
     here.turn_to(after.beams.start, after.first_bar);
     join_across(&below, &here, forest);
 }
@@ -260,24 +297,24 @@ mod tests {
 
     #[test]
     fn corners_join_and_gaps_divide() {
-        let largest = largest_component(&mask(&["##...", "..#..", ".....", "####."])).unwrap();
+        let largest = largest_component(mask(&["##...", "..#..", ".....", "####."])).unwrap();
         assert_eq!(
             reference::voxels_of(&largest),
             [[0, 3, 0], [0, 3, 1], [0, 3, 2], [0, 3, 3]]
         );
-        let largest = largest_component(&mask(&["##...", "..#..", ".#...", "...##"])).unwrap();
+        let largest = largest_component(mask(&["##...", "..#..", ".#...", "...##"])).unwrap();
         assert_eq!(largest.voxels(), 4);
     }
 
     #[test]
     fn of_equal_components_the_one_that_starts_first_wins() {
-        let largest = largest_component(&mask(&["...#.", ".#.#.", ".#..."])).unwrap();
+        let largest = largest_component(mask(&["...#.", ".#.#.", ".#..."])).unwrap();
         assert_eq!(reference::voxels_of(&largest), [[0, 0, 3], [0, 1, 3]]);
     }
 
     #[test]
     fn an_empty_mask_has_no_component() {
-        assert_eq!(largest_component(&Mask::new([3, 3, 3])), None);
+        assert_eq!(largest_component(Mask::new([3, 3, 3])), None);
     }
 
     proptest! {
@@ -286,7 +323,7 @@ mod tests {
             let mask = reference::mask_of(&voxels);
             let expected = reference::largest_component(&reference::voxels_of(&mask));
             for rows_per_slab in [1, ROWS_PER_SLAB] {
-                let found = largest_in_slabs(&mask, rows_per_slab);
+                let found = largest_in_slabs(mask.clone(), rows_per_slab);
                 let found = found.map(|c| reference::voxels_of(&c)).unwrap_or_default();
                 prop_assert_eq!(&found, &expected);
             }
