@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use podman_api::Podman;
-use podman_api::opts::ImageTagOpts;
 use segarena_container::engine::{About, Engine, Image, Output, State, TarStream};
 use segarena_container::limits::graphics_cards;
 use segarena_container::request::{ContainerRequest, OWNER_LABEL};
@@ -26,7 +24,6 @@ pub struct PodmanEngine {
 
 #[derive(Debug)]
 struct Connection {
-    podman: Podman,
     libpod: Libpod,
     /// The service at the other end, where we have started it.
     own: Option<Service>,
@@ -61,7 +58,6 @@ impl PodmanEngine {
             }
         };
         let new = Arc::new(Connection {
-            podman: Podman::unix(&socket),
             libpod: Libpod::new(&socket),
             own,
         });
@@ -173,10 +169,11 @@ impl Engine for PodmanEngine {
     }
 
     async fn tag(&self, image: &str, repository: &str, tag: &str) -> Result<(), BackendError> {
-        let name = ImageTagOpts::builder().repo(repository).tag(tag).build();
-        let image = self.connected().await?.podman.images().get(image);
-        let tagged = image.tag(&name).await;
-        tagged.map_err(|error| of("naming an image", error))
+        let path = format!("/images/{image}/tag?repo={repository}&tag={tag}");
+        match self.connected().await?.libpod.post(&path).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(of("naming an image", error)),
+        }
     }
 
     async fn remove_image(&self, reference: &str) -> Result<(), BackendError> {
@@ -209,7 +206,7 @@ impl Engine for PodmanEngine {
             .connected()
             .await?
             .libpod
-            .post("/containers/create", &spec::of(request))
+            .post_json("/containers/create", &spec::of(request))
             .await
             .map_err(|error| of("creating a container", error))?;
         Ok(answer["Id"].as_str().unwrap_or_default().to_owned())
@@ -223,9 +220,11 @@ impl Engine for PodmanEngine {
     }
 
     async fn start(&self, container: &str) -> Result<(), BackendError> {
-        let container = self.connected().await?.podman.containers().get(container);
-        let started = container.start(None).await;
-        started.map_err(|error| of("starting a container", error))
+        let path = format!("/containers/{container}/start");
+        match self.connected().await?.libpod.post(&path).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(of("starting a container", error)),
+        }
     }
 
     async fn wait(&self, container: &str) -> Result<i32, BackendError> {
@@ -248,9 +247,9 @@ impl Engine for PodmanEngine {
     }
 
     async fn kill(&self, container: &str) -> Result<(), BackendError> {
-        let container = self.connected().await?.podman.containers().get(container);
-        match container.kill().await {
-            Ok(()) => Ok(()),
+        let path = format!("/containers/{container}/kill");
+        match self.connected().await?.libpod.post(&path).await {
+            Ok(_) => Ok(()),
             // Gone, or ended already.
             Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
             Err(error) => Err(of("killing a container", error)),
@@ -258,7 +257,7 @@ impl Engine for PodmanEngine {
     }
 
     async fn remove(&self, container: &str) -> Result<(), BackendError> {
-        // podman-api asks for `v`, which removes no volumes here: that is Docker's word for it.
+        // `v`, Docker's word for it, removes no volumes here.
         let path = format!("/containers/{container}?force=true&volumes=true&timeout=0");
         match self.connected().await?.libpod.delete(&path).await {
             Ok(_) => Ok(()),

@@ -3,9 +3,34 @@
 use std::error::Error as StdError;
 use std::io;
 
-use podman_api::Error;
+use hyper::StatusCode;
 use segarena_container::message::shown;
 use segarena_contract::{BackendError, BackendErrorKind};
+use thiserror::Error;
+
+/// Why a request has no answer that is of use.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    #[error("cannot connect: {0}")]
+    Connect(#[from] io::Error),
+    #[error("it cannot be asked for: {0}")]
+    Request(#[from] hyper::http::Error),
+    #[error("the connection failed: {}", innermost(.0))]
+    Http(#[from] hyper::Error),
+    /// The engine answered that it does not.
+    #[error("{message} (status {})", code.as_u16())]
+    Refused { code: StatusCode, message: String },
+    #[error("its answer is no JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The client's own words and those of the failure underneath, if there is one.
+fn innermost(error: &hyper::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
 
 /// The engine's failure while it was `doing` something.
 pub(crate) fn of(doing: &str, error: Error) -> BackendError {
@@ -64,10 +89,10 @@ fn kind_of(error: &Error) -> (BackendErrorKind, Option<&'static str>) {
         Some(_) => return (BackendErrorKind::Unavailable, Some(not_running)),
         None => {}
     }
-    let text = error.to_string();
-    if status(error).is_none() && text.contains(CUT_OFF) {
+    if is_cut_off(error) {
         return (BackendErrorKind::Unavailable, Some(not_running));
     }
+    let text = error.to_string();
     if text.contains("no space left on device") {
         let advice = "free the disk that holds the engine's images and its temporary files \
                       (TMPDIR): podman system df, podman system prune";
@@ -81,8 +106,15 @@ fn kind_of(error: &Error) -> (BackendErrorKind, Option<&'static str>) {
     (BackendErrorKind::Engine, None)
 }
 
-/// What the client says when the service ends in the middle of an answer.
-const CUT_OFF: &str = "connection closed before message completed";
+/// Whether the service ended in the middle of an answer.
+fn is_cut_off(error: &Error) -> bool {
+    match error {
+        Error::Http(error) => {
+            error.is_incomplete_message() || error.is_closed() || error.is_canceled()
+        }
+        _ => false,
+    }
+}
 
 /// The system's error underneath, wherever the client has put it.
 fn io_kind(error: &Error) -> Option<io::ErrorKind> {
@@ -104,7 +136,7 @@ pub(crate) fn is_the_engines(error: &Error) -> bool {
 /// The status code of the engine's answer, when it is the answer that failed.
 pub(crate) fn status(error: &Error) -> Option<u16> {
     match error {
-        Error::Fault { code, .. } => Some(code.as_u16()),
+        Error::Refused { code, .. } => Some(code.as_u16()),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ mod abandoned;
 mod engine;
 mod failure;
 mod libpod;
+mod output;
 mod service;
 mod spec;
 

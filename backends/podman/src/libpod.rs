@@ -1,27 +1,27 @@
-//! Requests whose answers podman-api's models don't fit.
+//! Requests to Podman's own interface, libpod, over its socket; answers are read as plain JSON.
 //!
-//! Its models are those of Podman 4: from 5.0 on a container's description has another form
-//! (`Entrypoint` is a list), so everything that reads one fails, attaching included. It also
-//! loads archives from memory only and drops the exit status of a wait. These are asked over the
-//! same transport and read as plain JSON.
+//! No client library reads what every Podman answers: from 5.0 on a container's description has
+//! another form than before. Ours reads the few fields that are wanted.
 
-use std::future::Future;
-use std::path::Path;
-use std::pin::Pin;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use containers_api::conn::hyper::{self, Body, Client, Response, StatusCode};
-use containers_api::conn::{
-    Headers, Multiplexer, Payload, RequestClient, Transport, TtyChunk, get_unix_connector, tty,
-};
-use futures_util::{StreamExt, TryStreamExt};
-use podman_api::Error;
+use bytes::Bytes;
+use futures_util::StreamExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::client::conn::http1;
+use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
+use hyper::http::request::Builder;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
 use segarena_container::engine::{Output, TarStream};
-use segarena_contract::LogStream;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::net::UnixStream;
 
-use crate::failure::is_the_engines;
+use crate::failure::{Error, is_the_engines};
+use crate::output;
 
 /// The oldest interface that has all that is asked here; every later Podman speaks it.
 const VERSION: &str = "/v4.0.0/libpod";
@@ -30,26 +30,23 @@ const VERSION: &str = "/v4.0.0/libpod";
 pub(crate) const READINGS: usize = 50;
 const BETWEEN_READINGS: Duration = Duration::from_millis(50);
 
+/// A Podman service. Each request has a connection of its own.
 #[derive(Debug, Clone)]
 pub(crate) struct Libpod {
-    client: RequestClient<Error>,
+    socket: PathBuf,
 }
+
+type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 impl Libpod {
     pub(crate) fn new(socket: &Path) -> Self {
-        let transport = Transport::Unix {
-            client: Client::builder()
-                .pool_max_idle_per_host(0)
-                .build(get_unix_connector()),
-            path: socket.to_owned(),
-        };
         Self {
-            client: RequestClient::new(transport, Box::new(validate)),
+            socket: socket.to_owned(),
         }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Result<Value, Error> {
-        self.client.get_json(format!("{VERSION}{path}")).await
+        self.ask(Method::GET, path).await
     }
 
     /// Asks about what is in the store. Podman fails at whatever another run is just writing or
@@ -65,95 +62,100 @@ impl Libpod {
         self.get(path).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Error> {
-        let body = Payload::Json(body.to_string());
-        let path = format!("{VERSION}{path}");
-        self.client.post_json(path, body, Headers::none()).await
+    /// Asks for something to be done that the path tells wholly.
+    pub(crate) async fn post(&self, path: &str) -> Result<Value, Error> {
+        self.ask(Method::POST, path).await
+    }
+
+    pub(crate) async fn post_json(&self, path: &str, body: &Value) -> Result<Value, Error> {
+        let body = Full::from(body.to_string()).map_err(|never| match never {});
+        let request = request(Method::POST, path).header(CONTENT_TYPE, "application/json");
+        read(self.send(request.body(body.boxed_unsync())?).await?).await
     }
 
     pub(crate) async fn delete(&self, path: &str) -> Result<Value, Error> {
-        self.client.delete_json(format!("{VERSION}{path}")).await
+        self.ask(Method::DELETE, path).await
     }
 
     /// Sends an archive as it comes.
     pub(crate) async fn load(&self, tar: TarStream) -> Result<Value, Error> {
-        let body = Payload::XTar(Body::wrap_stream(tar));
-        let path = format!("{VERSION}/images/load");
-        self.client.post_json(path, body, Headers::none()).await
+        let pieces = tar.map(|piece| piece.map(|piece| Frame::data(Bytes::from(piece))));
+        let body = StreamBody::new(pieces).boxed_unsync();
+        let request =
+            request(Method::POST, "/images/load").header(CONTENT_TYPE, "application/x-tar");
+        read(self.send(request.body(body)?).await?).await
     }
 
     /// Waits until a container has ended, and gives its exit status.
     pub(crate) async fn wait(&self, container: &str) -> Result<Value, Error> {
-        let path = format!("{VERSION}/containers/{container}/wait?condition=exited&interval=10ms");
-        self.client
-            .post_json(path, Payload::<Body>::None, Headers::none())
-            .await
+        self.post(&format!(
+            "/containers/{container}/wait?condition=exited&interval=10ms"
+        ))
+        .await
     }
 
     /// Listens to both streams of a container, which need not have started.
     pub(crate) async fn attach(&self, container: &str) -> Result<Output, Error> {
         let path = format!(
-            "{VERSION}/containers/{container}/attach?stream=true&stdin=false&stdout=true&stderr=true"
+            "/containers/{container}/attach?stream=true&stdin=false&stdout=true&stderr=true"
         );
-        let stream = self
-            .client
-            .clone()
-            .post_upgrade_stream(path, Payload::<Body>::None)
-            .await?;
-        let mut chunks = Multiplexer::new(stream, tty::decode_chunk);
-        let (sender, receiver) = mpsc::channel(64);
-        tokio::spawn(async move {
-            while let Some(Ok(chunk)) = chunks.next().await {
-                let piece = match chunk {
-                    TtyChunk::StdErr(bytes) => (LogStream::Stderr, bytes),
-                    TtyChunk::StdOut(bytes) | TtyChunk::StdIn(bytes) => (LogStream::Stdout, bytes),
-                };
-                if sender.send(piece).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(receiver)
+        let request = request(Method::POST, &path)
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "tcp");
+        let response = accepted(self.send(request.body(nothing())?).await?).await?;
+        let upgraded = hyper::upgrade::on(response).await?;
+        Ok(output::of(TokioIo::new(upgraded)))
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> Result<Value, Error> {
+        let request = request(method, path).body(nothing())?;
+        read(self.send(request).await?).await
+    }
+
+    async fn send(&self, request: Request<Body>) -> Result<Response<Incoming>, Error> {
+        let stream = UnixStream::connect(&self.socket).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // What goes wrong with it, the request is told.
+        tokio::spawn(connection.with_upgrades());
+        Ok(sender.send_request(request).await?)
     }
 }
 
-type Validated = Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send + Sync>>;
+fn nothing() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+fn request(method: Method, path: &str) -> Builder {
+    // HTTP wants a host, which a socket has not.
+    Request::builder()
+        .method(method)
+        .uri(format!("{VERSION}{path}"))
+        .header(HOST, "podman")
+}
+
+/// An answer's content; null if it has none.
+async fn read(response: Response<Incoming>) -> Result<Value, Error> {
+    let content = accepted(response).await?.into_body().collect().await?;
+    let content = content.to_bytes();
+    // Where there is nothing to say, a line may end all the same.
+    if content.trim_ascii().is_empty() {
+        return Ok(Value::Null);
+    }
+    Ok(serde_json::from_slice(&content)?)
+}
 
 /// Turns an answer that says no into an error with the engine's words.
-fn validate(response: Response<Body>) -> Validated {
-    Box::pin(async move {
-        let code = response.status();
-        if code.is_success() || code == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(response);
-        }
-        let pieces: Vec<hyper::body::Bytes> = response
-            .into_body()
-            .try_collect()
-            .await
-            .map_err(containers_api::conn::Error::from)?;
-        let answer: Value = serde_json::from_slice(&pieces.concat()).unwrap_or_default();
-        let message = ["message", "cause"]
-            .iter()
-            .find_map(|key| answer[key].as_str())
-            .unwrap_or_else(|| code.canonical_reason().unwrap_or("no reason given"))
-            .to_owned();
-        Err(Error::Fault { code, message })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use podman_api::models::InspectContainerData;
-    use serde_json::json;
-
-    /// Why descriptions of containers are asked for here: once this fails, podman-api can do it.
-    #[test]
-    fn the_models_of_podman_api_do_not_fit_what_podman_5_answers() {
-        let answer = |entrypoint| {
-            let description = json!({"Id": "c", "Config": {"Entrypoint": entrypoint}});
-            serde_json::from_value::<InspectContainerData>(description)
-        };
-        assert!(answer(json!("/bin/sh")).is_ok(), "as Podman 4 answers");
-        assert!(answer(json!(["/bin/sh"])).is_err(), "as Podman 5 answers");
+async fn accepted(response: Response<Incoming>) -> Result<Response<Incoming>, Error> {
+    let code = response.status();
+    if code.is_success() || code == StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(response);
     }
+    let content = response.into_body().collect().await?.to_bytes();
+    let answer: Value = serde_json::from_slice(&content).unwrap_or_default();
+    let message = ["message", "cause"]
+        .iter()
+        .find_map(|key| answer[key].as_str())
+        .unwrap_or_else(|| code.canonical_reason().unwrap_or("no reason given"))
+        .to_owned();
+    Err(Error::Refused { code, message })
 }

@@ -139,9 +139,9 @@ impl Element for f16 {
 
 /// A numpy `bool`: any non-zero byte is true.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Truth(u8);
+pub(crate) struct NumpyBool(u8);
 
-impl Element for Truth {
+impl Element for NumpyBool {
     const SIZE: usize = 1;
     fn from_le(bytes: &[u8]) -> Self {
         Self(u8::from(bytes.first().is_some_and(|&byte| byte != 0)))
@@ -205,9 +205,9 @@ pub(crate) fn read_elements<T: Element>(
 macro_rules! with_element {
     ($kind:expr, $function:ident ( $($argument:expr),* $(,)? )) => {{
         use $crate::npz::Kind;
-        use $crate::npz::element::Truth;
+        use $crate::npz::element::NumpyBool;
         match $kind {
-            Kind::Bool => $function::<Truth>($($argument),*),
+            Kind::Bool => $function::<NumpyBool>($($argument),*),
             Kind::Int(1) => $function::<i8>($($argument),*),
             Kind::Int(2) => $function::<i16>($($argument),*),
             Kind::Int(4) => $function::<i32>($($argument),*),

@@ -1,7 +1,7 @@
 //! numpy's part of a pickle: the constructors that may be named, and the values they make.
 
 use super::super::dtype::{Dtype, Kind};
-use super::super::element::{Element, Truth};
+use super::super::element::{Element, NumpyBool};
 use super::machine::{ArrayState, Id, Node};
 use super::{Limits, NumericArray, ObjectArray, PickleError, Value};
 
@@ -124,7 +124,9 @@ fn scalar(code: &str, order: char, bytes: &[u8]) -> Result<Node, String> {
             .ok_or_else(|| "an integer does not fit 64 bits".to_owned())
     }
     match dtype.kind {
-        Kind::Bool => Ok(Node::Bool(element::<Truth>(dtype, bytes).low_byte() != 0)),
+        Kind::Bool => Ok(Node::Bool(
+            element::<NumpyBool>(dtype, bytes).low_byte() != 0,
+        )),
         Kind::Int(1) => integer::<i8>(dtype, bytes),
         Kind::Int(2) => integer::<i16>(dtype, bytes),
         Kind::Int(4) => integer::<i32>(dtype, bytes),
