@@ -7,6 +7,48 @@ use serde::Serialize;
 use crate::backend::SubmissionFacts;
 use crate::record::{CaseRecord, InteractionRecord};
 
+/// The mean of a measure over the cases that define it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MeanMeasure {
+    /// The measure's name.
+    pub name: &'static str,
+    /// The mean.
+    pub mean: f64,
+    /// Over so many cases.
+    pub cases: usize,
+}
+
+impl MeanMeasure {
+    /// The means of the last interactions' measures, in the track's order.
+    pub fn of<'r>(records: impl IntoIterator<Item = &'r CaseRecord>) -> Vec<Self> {
+        let mut means = Vec::new();
+        for record in records {
+            Self::add(&mut means, record);
+        }
+        means
+    }
+
+    /// Counts one more case.
+    pub fn add(means: &mut Vec<Self>, record: &CaseRecord) {
+        let last = record.interactions.last();
+        for (name, value) in last.into_iter().flat_map(|last| last.scores().measures) {
+            let Some(value) = value else { continue };
+            match means.iter_mut().find(|known| known.name == name) {
+                Some(known) => {
+                    let sum = known.mean * known.cases as f64 + value;
+                    known.cases += 1;
+                    known.mean = sum / known.cases as f64;
+                }
+                None => means.push(Self {
+                    name,
+                    mean: value,
+                    cases: 1,
+                }),
+            }
+        }
+    }
+}
+
 /// Something that happened. As JSON, `event` says what.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -76,6 +118,8 @@ pub enum Event {
         dsc_before: f64,
         /// The mean final NSD of those; 0 for none.
         nsd_before: f64,
+        /// The means of all measures, each over those of the cases that define it.
+        means_before: Vec<MeanMeasure>,
     },
     /// A case begins.
     CaseStarted {

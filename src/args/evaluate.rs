@@ -99,7 +99,8 @@ Events: a line each, an object with `schema` (1), `at` (UTC) and `event`:
   preparation_progress  submission, what, done, total (bytes)
   note                  subject, text
   submission_started    submission, facts, finished_before, and the mean final
-                        scores of those: dsc_before, nsd_before
+                        scores of those: dsc_before, nsd_before,
+                        means_before (name, mean, cases)
   case_started          submission, case
   interaction_running   submission, case, index
   interaction_scoring   submission, case, index

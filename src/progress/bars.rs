@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use console::Style;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use segarena_core::event::Event;
+use segarena_core::event::{Event, MeanMeasure};
 
 use super::messages::{Line, Weight, about, bytes, count, lines, printable, wrapped};
 use super::tally::Tally;
@@ -133,9 +133,9 @@ impl Bars {
         if let Some(bar) = &self.means {
             let text = self.tally.means().map_or_else(
                 || "no case done yet".to_owned(),
-                |(dsc, nsd)| {
+                |means| {
                     let cases = count(self.tally.finished, "case");
-                    format!("mean DSC {dsc:.4}, NSD {nsd:.4} over {cases}")
+                    format!("mean {} over {cases}", in_words(means, ", "))
                 },
             );
             let failed = match self.tally.failed {
@@ -244,11 +244,12 @@ impl Listener for Bars {
             }
             Event::CaseFinished { record, .. } => self.end_case(&record.case, now),
             Event::SubmissionFinished { submission } => {
-                if let Some((dsc, nsd)) = self.tally.means()
+                if let Some(means) = self.tally.means()
                     && self.above != Above::Nothing
                 {
                     let cases = count(self.tally.finished, "case");
-                    let text = format!("{submission}: {cases} done: DSC {dsc:.4} NSD {nsd:.4}");
+                    let means = in_words(means, " ");
+                    let text = format!("{submission}: {cases} done: {means}");
                     let _ = self.all.println(printable(&text));
                 }
                 self.end_submission();
@@ -296,6 +297,14 @@ fn paint(weight: Weight) -> Style {
         Weight::Detail => style.dim(),
         Weight::Step | Weight::News => style,
     }
+}
+
+/// `DSC 0.7312, NSD 0.6904`.
+fn in_words(means: &[MeanMeasure], between: &str) -> String {
+    let words = means
+        .iter()
+        .map(|MeanMeasure { name, mean, .. }| format!("{name} {mean:.4}"));
+    words.collect::<Vec<_>>().join(between)
 }
 
 #[cfg(test)]

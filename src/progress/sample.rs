@@ -3,7 +3,7 @@
 
 use segarena_core::clicks::{Click, ClickKind};
 use segarena_core::dialogue::PromptKind;
-use segarena_core::event::Event;
+use segarena_core::event::{Event, MeanMeasure};
 use segarena_core::record::{CaseRecord, ClickRecord, InteractionRecord, Outcome};
 use segarena_core::run::SubmissionSummary;
 
@@ -24,6 +24,12 @@ pub(crate) fn started(submission: &str, finished_before: usize, mean: f64) -> Ev
         finished_before,
         dsc_before: mean,
         nsd_before: mean,
+        means_before: match finished_before {
+            0 => Vec::new(),
+            cases => ["DSC", "NSD"]
+                .map(|name| MeanMeasure { name, mean, cases })
+                .to_vec(),
+        },
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use segarena_core::event::Event;
+use segarena_core::event::{Event, MeanMeasure};
 use segarena_core::record::CaseRecord;
 
 /// What can be said of a run from its events so far.
@@ -18,8 +18,8 @@ pub(crate) struct Tally {
     pub(crate) finished: usize,
     /// How many of those had a failure, as far as this run saw them.
     pub(crate) failed: usize,
-    dsc: f64,
-    nsd: f64,
+    /// The means of the submission's measures so far.
+    means: Vec<MeanMeasure>,
     /// Cases that this run finished, of all submissions.
     done: usize,
     /// How long earlier submissions took for their cases.
@@ -37,20 +37,18 @@ impl Tally {
             Event::SubmissionPreparing { .. } => {
                 self.position += 1;
                 (self.finished, self.failed) = (0, 0);
-                (self.dsc, self.nsd) = (0.0, 0.0);
+                self.means.clear();
                 if let Some(started) = self.started.take() {
                     self.spent += self.last.unwrap_or(now).duration_since(started);
                 }
             }
             Event::SubmissionStarted {
                 finished_before,
-                dsc_before,
-                nsd_before,
+                means_before,
                 ..
             } => {
                 self.finished = *finished_before;
-                self.dsc = dsc_before * *finished_before as f64;
-                self.nsd = nsd_before * *finished_before as f64;
+                self.means.clone_from(means_before);
                 (self.started, self.last) = (Some(now), Some(now));
             }
             Event::CaseFinished { record, .. } => self.finish(record, now),
@@ -62,15 +60,14 @@ impl Tally {
         self.finished += 1;
         self.done += 1;
         self.failed += usize::from(record.has_failure());
-        self.dsc += record.dsc_final();
-        self.nsd += record.nsd_final();
+        MeanMeasure::add(&mut self.means, record);
         self.last = Some(now);
     }
 
-    /// The mean final DSC and NSD of the submission's finished cases.
-    pub(crate) fn means(&self) -> Option<(f64, f64)> {
-        let cases = self.finished as f64;
-        (self.finished > 0).then(|| (self.dsc / cases, self.nsd / cases))
+    /// The mean final measures of the submission's finished cases, each over the cases that define
+    /// it; none before there is one.
+    pub(crate) fn means(&self) -> Option<&[MeanMeasure]> {
+        (!self.means.is_empty()).then_some(&self.means[..])
     }
 
     /// How long the cases that are left will take, if they take as long as those done.
@@ -114,7 +111,9 @@ mod tests {
         // Two of this submission's and four of the next one's, ten seconds each.
         assert_eq!(tally.left(begin + seconds(20)), Some(seconds(60)));
         assert_eq!(tally.left(begin + seconds(24)), Some(seconds(56)));
-        assert_eq!(tally.means(), Some((0.6, 0.6)));
+        let means = tally.means().unwrap().iter();
+        let means: Vec<_> = means.map(|mean| (mean.name, mean.mean)).collect();
+        assert_eq!(means, [("DSC", 0.6), ("NSD", 0.6)]);
     }
 
     #[test]
@@ -124,7 +123,7 @@ mod tests {
         tally.receive(&run_started(1, 4), now);
         tally.receive(&started("a", 3, 0.8), now);
         tally.receive(&case("a", "4.npz", 0.4), now);
-        let (dsc, _) = tally.means().unwrap();
+        let dsc = tally.means().unwrap()[0].mean;
         assert!((dsc - 0.7).abs() < 1e-12, "{dsc}");
     }
 }

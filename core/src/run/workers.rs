@@ -12,7 +12,7 @@ use super::journal::{Journal, JournalError};
 use super::{Evaluation, RunError, SubmissionSummary};
 use crate::backend::{InferenceBackend, Runnable};
 use crate::case::{Case, CaseFiles, stem};
-use crate::event::{Event, Observer};
+use crate::event::{Event, MeanMeasure, Observer};
 use crate::hash::hash_file;
 use crate::record::{CaseRecord, InteractionRecord};
 use crate::results::{SubmissionFiles, create_folder, metrics_table, write_json, write_whole};
@@ -82,6 +82,7 @@ impl SubmissionRun {
             finished_before,
             dsc_before: mean(CaseRecord::dsc_final),
             nsd_before: mean(CaseRecord::nsd_final),
+            means_before: MeanMeasure::of(finished.values()),
         });
         let shared = Arc::new(Shared {
             run: self,
