@@ -89,20 +89,7 @@ impl Registry {
         });
         for kind in [segarena_apptainer::KIND, segarena_apptainer::SINGULARITY] {
             registry.add_backend(kind, |section| {
-                let config = segarena_apptainer::Config {
-                    kind: section.kind().to_owned(),
-                    ..section.read()?
-                };
-                let image_dir = match config.image_dir {
-                    Some(folder) => Some(section.resolve(&folder)),
-                    None => section.output.as_ref().map(|output| output.join(IMAGES)),
-                };
-                Ok(Arc::new(ApptainerBackend::new(
-                    segarena_apptainer::Config {
-                        image_dir,
-                        ..config
-                    },
-                )))
+                Ok(Arc::new(ApptainerBackend::new(section.apptainer()?)))
             });
         }
         registry.add_policy("challenge", |_| Arc::new(ChallengePolicy));
@@ -224,6 +211,23 @@ impl BackendSection {
             output: Some(std::path::absolute(output).unwrap_or_else(|_| output.to_owned())),
             ..self
         }
+    }
+
+    /// The options of Apptainer, with the folder of its converted images.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub(crate) fn apptainer(&self) -> Result<segarena_apptainer::Config, ConfigError> {
+        let config: segarena_apptainer::Config = self.read()?;
+        let image_dir = match &config.image_dir {
+            Some(folder) => Some(self.resolve(folder)),
+            None => self.output.as_ref().map(|output| output.join(IMAGES)),
+        };
+        Ok(segarena_apptainer::Config {
+            kind: self.kind().to_owned(),
+            image_dir,
+            ..config
+        })
     }
 
     /// A path of the section, which is relative to the file, as an absolute one.

@@ -1,7 +1,8 @@
 //! What is known of an evaluated case: the content of `CASE.json` and of a row of the CSV.
 
-use segarena_dialogue::{CaseResult, InteractionResult, PromptKind, Scores, TextPrompt};
+use segarena_dialogue::{CaseResult, InteractionResult, PromptKind, Scores, TextPrompt, Track};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use segarena_kernels::InstanceScores;
 use serde::{Deserialize, Serialize};
@@ -397,11 +398,16 @@ impl CaseRecord {
         area_under_curve(&self.click_scores(|interaction| interaction.nsd))
     }
 
+    /// The case's track; `None` where this version of segarena does not know it.
+    pub fn track(&self) -> Option<Arc<dyn Track>> {
+        known_track(&self.track, &Protocol::default())
+    }
+
     /// The scores that summaries show and rank by, by the names of their columns: the track's or,
     /// where this version of segarena does not know the track, the last interaction's measures.
     pub fn summary(&self) -> Vec<(&'static str, Option<f64>)> {
         let interactions = self.result().interactions;
-        match known_track(&self.track, &Protocol::default()) {
+        match self.track() {
             Some(track) => track.summary(&interactions),
             None => {
                 let last = interactions.into_iter().next_back();

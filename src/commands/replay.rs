@@ -71,7 +71,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitStatus> {
         return Ok(ExitStatus::Done);
     };
     let command = ReplayCommand::new(
-        &section,
+        &section.for_output(&run.output),
         &submission,
         image_of(&run, &past.name),
         &record.case,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use anyhow::Context;
+use segarena_apptainer::{ByHand, converted_image};
 use segarena_container::options::ContainerOptions;
 use segarena_container::request::{INPUTS, OUTPUTS};
 use segarena_core::backend::{Placeholders, Submission, SubmissionSource};
@@ -42,6 +43,9 @@ impl ReplayCommand {
             ProcessBackend::KIND => native(section, submission, case, folders),
             segarena_docker::KIND | segarena_podman::KIND => {
                 container(section, submission, image, case, folders)
+            }
+            segarena_apptainer::KIND | segarena_apptainer::SINGULARITY => {
+                apptainer(section, submission, image, case, folders)
             }
             other => anyhow::bail!(
                 "segarena knows no command line for {other}; the folders are there for one of \
@@ -180,6 +184,47 @@ fn container(
         workdir: None,
         variables: Vec::new(),
         before,
+    })
+}
+
+/// Apptainer's own command line for the container that the backend makes, without its limits.
+fn apptainer(
+    section: &BackendSection,
+    submission: &Submission,
+    image: Option<&str>,
+    case: &str,
+    folders: &Replayed,
+) -> anyhow::Result<ReplayCommand> {
+    let config = section.apptainer()?;
+    let path = match &submission.source {
+        SubmissionSource::Image { reference, .. } => PathBuf::from(reference),
+        SubmissionSource::Archive { path, .. } => {
+            let store = config.image_dir.as_deref();
+            let converted = store
+                .zip(image)
+                .and_then(|(store, id)| converted_image(store, id));
+            converted.with_context(|| {
+                format!(
+                    "the image that was converted from {} is not in {} any more; evaluate again, or \
+                     give the converted one as `image` in the configuration",
+                    path.display(),
+                    store.unwrap_or(Path::new("the output folder")).display()
+                )
+            })?
+        }
+        SubmissionSource::Command { .. } => anyhow::bail!(
+            "`{}` is a plain command, and the backend is {}",
+            submission.name,
+            section.kind()
+        ),
+    };
+    let host = [folders.inputs.as_path(), &folders.outputs];
+    let ByHand { argv, variables } = ByHand::new(&config, submission, &path, host, case);
+    Ok(ReplayCommand {
+        argv,
+        workdir: None,
+        variables,
+        before: None,
     })
 }
 

@@ -39,7 +39,10 @@ pub(crate) fn make(
     folder: &Path,
 ) -> anyhow::Result<Replayed> {
     let before = before(record, index)?;
-    let image = Image::open(image)?;
+    let mut image = Image::open(image)?;
+    if let Some(track) = record.track() {
+        image.decode_objects(track.objects())?;
+    }
     let previous = previous(record, before, predictions)?;
     let work = WorkFolder::create(folder)
         .with_context(|| format!("cannot make the folder {}", folder.display()))?

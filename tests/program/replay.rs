@@ -4,6 +4,7 @@ use std::fs;
 
 use segarena_core::npz::{NpzMembers, read_saved_segs};
 
+use crate::golden::text_set;
 use crate::scenario::{ProgramOutput, Scenario, segarena};
 
 /// A run whose last interaction's folders are kept.
@@ -135,4 +136,42 @@ fn a_submission_that_fails_again_is_told_by_the_exit_status() {
         .ends_with(3)
         .prints(&["seen", "(empty;"])
         .says(&["exit status: 7"]);
+}
+
+#[test]
+fn the_one_interaction_of_the_text_track_is_made_again_byte_for_byte_and_run() {
+    let scenario = Scenario::new()
+        .every_case_of(&text_set())
+        .arguments(&["--case", "mri_brain_tissue"])
+        .table("[protocol]\ntrack = \"cvpr25-text\"")
+        .stand_in("team");
+    let kept = scenario.command();
+    let config = scenario.path().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("dir = \"out\"", "dir = \"out\"\nkeep_work = true");
+    fs::write(config, text).unwrap();
+    let arguments: Vec<_> = kept.get_args().map(|word| word.to_str().unwrap()).collect();
+    segarena(scenario.path(), &arguments).ends_with(0);
+    replay(
+        &scenario,
+        &[
+            "team",
+            "mri_brain_tissue",
+            "1",
+            "-c",
+            "config.toml",
+            "--run",
+        ],
+    )
+    .ends_with(0)
+    .prints(&["(empty;", "stand_in"]);
+    let folder = scenario.result("team/replay/mri_brain_tissue.1");
+    let work = scenario.result(".segarena/work/team/mri_brain_tissue");
+    for file in [
+        "inputs/mri_brain_tissue.npz",
+        "outputs/mri_brain_tissue.npz",
+    ] {
+        let read = |folder: &std::path::Path| fs::read(folder.join(file)).unwrap();
+        assert!(read(&folder) == read(&work), "{file}");
+    }
 }

@@ -219,7 +219,7 @@ impl InferenceBackend for ApptainerBackend {
             config: &self.config,
             limits: &machine.limits,
             submission: &runnable.submission,
-            scratch: scratch.path(),
+            scratch: Some(scratch.path()),
         };
         let group = JobGroup::own();
         let kills = group.as_ref().map_or(0, JobGroup::kills);

@@ -18,9 +18,9 @@ pub(crate) struct Exec<'a> {
     pub(crate) config: &'a Config,
     pub(crate) limits: &'a Limits,
     pub(crate) submission: &'a Submission,
-    /// What holds `/tmp`, `/var/tmp` and the home folder: in memory they would be bounded by
+    /// What holds `/tmp`, `/var/tmp` and the home folder; none: memory, which is bounded by
     /// `sessiondir max size`, 64 MiB.
-    pub(crate) scratch: &'a Path,
+    pub(crate) scratch: Option<&'a Path>,
 }
 
 impl Exec<'_> {
@@ -69,8 +69,10 @@ impl Exec<'_> {
         argv: impl Iterator<Item = String>,
     ) -> Vec<String> {
         let mut words = containment(self.launcher, &self.config.network);
-        words.push("--workdir".to_owned());
-        words.push(self.scratch.to_string_lossy().into_owned());
+        if let Some(scratch) = self.scratch {
+            words.push("--workdir".to_owned());
+            words.push(scratch.to_string_lossy().into_owned());
+        }
         // An image that was converted here sets its own home, and its own files are in it.
         let keeps_home = self
             .image
@@ -191,7 +193,7 @@ mod tests {
             config: &config,
             limits: &limits,
             submission: &submission,
-            scratch: Path::new("/scratch"),
+            scratch: Some(Path::new("/scratch")),
         };
         exec.for_interaction(&InteractionRequest {
             run_id: "run",

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod backend;
+mod by_hand;
 mod config;
 mod docker_archive;
 mod exec;
@@ -17,6 +18,7 @@ mod launcher;
 mod store;
 
 pub use backend::ApptainerBackend;
+pub use by_hand::{ByHand, converted_image};
 pub use config::Config;
 
 /// The name by which the configuration chooses Apptainer; Singularity will do where it is all
