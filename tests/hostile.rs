@@ -23,23 +23,53 @@ use wait4::Wait4;
 /// The most memory that a run may take, whatever a submission does: the program's own, and some.
 const MOST_MEMORY: u64 = 128 << 20;
 
-/// Evaluates one case with an evil submission and one with a sound one after it; the evil one's
-/// record is returned when the sound one's is in order, and the program took no more memory than
-/// it ever does.
+/// The case of these tests, on either track.
+const CASE: &str = "phantom_perfect";
+
+/// Evaluates one case with an evil submission and one with a sound one after it, on either track;
+/// the evil one's record on the interactive track is returned when the sound one's is in order, and
+/// the program took no more memory than it ever does.
 #[track_caller]
 fn misbehaves(script: &str) -> Value {
-    misbehaves_in(Scenario::new(), script, "").1
+    let record = misbehaves_in(Scenario::new(), script, "").1;
+    let by_text = misbehaves_by_text(script);
+    let outcome = |record: &Value| record["interactions"][0]["outcome"].clone();
+    assert_eq!(outcome(&by_text), outcome(&record), "on the text track");
+    record
 }
 
-/// The same in this scenario, and with these options of the protocol.
+/// On the interactive track alone, in this scenario and with these options of the protocol.
 #[track_caller]
 fn misbehaves_in(scenario: Scenario, script: &str, protocol: &str) -> (Scenario, Value) {
-    let case = "phantom_perfect";
     let scenario = scenario
-        .case(case)
-        .table(&format!("[protocol]\nclicks = 1\n{protocol}"))
-        .script("evil", script)
-        .stand_in("sound");
+        .case(CASE)
+        .table(&format!("[protocol]\nclicks = 1\n{protocol}"));
+    let scenario = runs_beside_a_sound_one(scenario, script);
+    let sound = scenario.record("sound", CASE);
+    assert_eq!(sound["interactions"][1]["dsc"], 1.0, "{sound}");
+    let record = scenario.record("evil", CASE);
+    (scenario, record)
+}
+
+/// On the text track alone: nuclei that are to be told apart.
+#[track_caller]
+fn misbehaves_by_text(script: &str) -> Value {
+    let nuclei = "nuclei_predicted_as_instances.npz";
+    let scenario = Scenario::new().arguments(&["--track", "cvpr25-text"]);
+    for kind in ["imgs", "gts"] {
+        let from = fixtures().join("text-parity").join(kind).join(nuclei);
+        fs::copy(from, scenario.path().join(format!("{kind}/{CASE}.npz"))).unwrap();
+    }
+    let scenario = runs_beside_a_sound_one(scenario, script);
+    let sound = &scenario.table_rows("sound")[0];
+    assert_eq!((&*sound["F1"], &*sound["DSC_TP"]), ("0.5854", "0.8287"));
+    scenario.record("evil", CASE)
+}
+
+/// Has the evil one and the sound one evaluated.
+#[track_caller]
+fn runs_beside_a_sound_one(scenario: Scenario, script: &str) -> Scenario {
+    let scenario = scenario.script("evil", script).stand_in("sound");
     let mut command = scenario.command();
     let mut run = command
         .stdout(Stdio::null())
@@ -54,16 +84,13 @@ fn misbehaves_in(scenario: Scenario, script: &str, protocol: &str) -> (Scenario,
     assert!(!said.contains("panicked"), "{said}");
     let memory = used.rusage.maxrss;
     assert!(memory < MOST_MEMORY, "{memory} bytes of memory");
-    let sound = scenario.record("sound", case);
-    assert_eq!(sound["interactions"][1]["dsc"], 1.0, "{sound}");
     assert_eq!(scenario.table_rows("evil").len(), 1);
     assert!(
         scenario.left_behind().is_empty(),
         "{:?}",
         scenario.left_behind()
     );
-    let record = scenario.record("evil", case);
-    (scenario, record)
+    scenario
 }
 
 #[track_caller]
@@ -192,7 +219,7 @@ fn a_model_input_replaced_by_something_else_is_written_all_the_same() {
 fn a_million_files_in_a_work_folder_are_removed_with_it() {
     let script = "cd \"$OUTPUTS\"; test -e 0 && exit 5; mkdir 0; (cd 0; seq 1000 | xargs touch); \
                   i=1; while [ $i -lt 1000 ]; do cp -al 0 $i || exit 6; i=$((i+1)); done; exit 4";
-    let record = misbehaves(script);
+    let (_, record) = misbehaves_in(Scenario::new(), script, "");
     outcome_is(&record, 1, "exit", "");
     let codes = |index: usize| record["interactions"][index]["exit_code"].as_i64().unwrap();
     assert_eq!((codes(0), codes(1)), (4, 5));
