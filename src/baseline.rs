@@ -70,6 +70,13 @@ fn segment(input: &ModelInput) -> Array3<u8> {
 /// Gives each label the voxels of the intensity that its text names.
 fn by_texts(input: &ModelInput, image: &Array3<f32>) -> Array3<u8> {
     let mut labels = Array3::zeros(image.dim());
+    // Instances are of one kind, and nothing else is of a like intensity.
+    let instances = input.texts.as_ref().is_some_and(|texts| texts.instances);
+    let tolerance = if instances {
+        2.0 * TOLERANCE
+    } else {
+        TOLERANCE
+    };
     let prompts = input.texts.iter().flat_map(|texts| &texts.labels);
     for prompt in prompts {
         let intensity = prompt.texts.iter().find_map(|text| intensity_in(text));
@@ -77,7 +84,7 @@ fn by_texts(input: &ModelInput, image: &Array3<f32>) -> Array3<u8> {
             continue;
         };
         for (label_here, value) in labels.iter_mut().zip(image) {
-            if (value - intensity).abs() <= TOLERANCE {
+            if (value - intensity).abs() <= tolerance {
                 *label_here = label;
             }
         }

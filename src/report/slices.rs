@@ -10,7 +10,7 @@ use segarena_core::case::CaseFiles;
 use segarena_core::npz::{NpzMembers, read_saved_segs};
 use segarena_core::record::{CaseRecord, InteractionRecord, Outcome};
 use segarena_core::run::PastSubmission;
-use segarena_core::volume::split_single_mask;
+use segarena_core::volume::{InstanceScores, split_single_mask};
 
 use super::marks::Marks;
 use super::outline::outlines;
@@ -88,9 +88,12 @@ impl Slice {
         record: &CaseRecord,
         files: &CaseFiles,
     ) -> Result<Self> {
-        let z = match last_error(record) {
-            Some(z) => z,
-            None => fullest(files)?,
+        let last = record.interactions.last();
+        let instances = last.and_then(|last| last.instances.as_ref());
+        let z = match (last_error(record), instances) {
+            (Some(z), _) => z,
+            (None, Some(instances)) => least_matched(submission, instances, files)?,
+            (None, None) => fullest(files)?,
         };
         let truth = NpzMembers::open(&files.ground_truth)?;
         let (truth, shape) = truth.slice("gts", z.min(record.shape[0].saturating_sub(1)))?;
@@ -99,8 +102,7 @@ impl Slice {
             "its ground truth has shape {shape:?}, the record {:?}",
             record.shape
         );
-        let last = record.interactions.last();
-        let marks = match last.and_then(|last| last.instances.as_ref()) {
+        let marks = match instances {
             Some(instances) => Marks::of_instances(instances),
             None => Marks::of_labels(&record.labels),
         };
@@ -265,6 +267,39 @@ fn last_error(record: &CaseRecord) -> Option<usize> {
     clicks
         .flat_map(|interaction| &interaction.clicks)
         .find_map(|click| click.at.map(|[z, _, _]| z))
+}
+
+/// The slice with most of the instances that were missed or are false; where every one was matched,
+/// the fullest.
+fn least_matched(
+    submission: &PastSubmission,
+    instances: &InstanceScores,
+    files: &CaseFiles,
+) -> Result<usize> {
+    let truth = NpzMembers::open(&files.ground_truth)?.byte_volume("gts")?;
+    let mut saved = read_saved_segs(&submission.files.predictions(files.stem()))?;
+    let predicted = saved.next().transpose()?;
+    let predicted = predicted.map(|mask| split_single_mask(mask.view()).unwrap_or(mask));
+    let marks = Marks::of_instances(instances);
+    let is_unmatched = |class: &dyn Fn(u16) -> String| -> [bool; 256] {
+        std::array::from_fn(|value| value != 0 && class(value as u16) != "matched")
+    };
+    let missed = is_unmatched(&|mark| marks.truth_class(mark));
+    let wrong = is_unmatched(&|mark| marks.prediction_class(mark));
+    let mut counts = vec![0_usize; truth.dim().0];
+    for (volume, counted) in [(Some(truth), missed), (predicted, wrong)] {
+        for (count, slice) in counts
+            .iter_mut()
+            .zip(volume.iter().flat_map(|v| v.outer_iter()))
+        {
+            *count += slice.iter().filter(|&&v| counted[usize::from(v)]).count();
+        }
+    }
+    let most = counts.iter().copied().max().unwrap_or(0);
+    match counts.iter().position(|&count| count == most && most > 0) {
+        Some(z) => Ok(z),
+        None => fullest(files),
+    }
 }
 
 /// The slice with the most labelled voxels, for a case without clicks.

@@ -83,3 +83,27 @@ fn the_demos_configuration_runs_again_as_it_stands() {
         .ends_with(0)
         .says(&["interaction 6", "1:fg["]);
 }
+
+#[test]
+fn the_demo_of_the_text_track_has_labels_and_instances() {
+    let folder = tempfile::tempdir().unwrap();
+    segarena(folder.path(), &["demo", "--track", "cvpr25-text"])
+        .ends_with(0)
+        .prints(&["F1", "DSC TP", "--config segarena-text-demo/demo.toml"]);
+    let results = folder.path().join("segarena-text-demo/results/baseline");
+    let score = |case: &str, name: &str| {
+        let record = std::fs::read(results.join(case)).unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        record["interactions"][0]["scores"][name].as_f64().unwrap()
+    };
+    assert!(score("organs.json", "DSC") > 0.8);
+    assert!(score("nodules.json", "F1") > 0.7);
+    let again = [
+        "evaluate",
+        "-c",
+        "segarena-text-demo/demo.toml",
+        "-o",
+        "again",
+    ];
+    segarena(folder.path(), &again).ends_with(0);
+}

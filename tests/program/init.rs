@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::golden::text_set;
 use crate::scenario::{PROGRAM, ProgramOutput, Scenario, stand_in};
 
 /// Runs the program where no engine answers, whatever the machine has.
@@ -142,4 +143,19 @@ fn a_folder_that_is_not_there_is_said_so() {
     segarena(folder.path(), &["init", "nowhere"])
         .ends_with(1)
         .says(&["nowhere"]);
+}
+
+#[test]
+fn images_prompted_by_words_alone_choose_their_track() {
+    let scenario = Scenario::new().every_case_of(&text_set());
+    segarena(scenario.path(), &["init"]).ends_with(0);
+    let text = fs::read_to_string(scenario.path().join("segarena.toml")).unwrap();
+    assert!(text.contains("\ntrack = \"cvpr25-text\""), "{text}");
+    let other = Scenario::new().case("micro_tiny_objects");
+    segarena(other.path(), &["init"]).ends_with(0);
+    let text = fs::read_to_string(other.path().join("segarena.toml")).unwrap();
+    assert!(
+        text.contains("\n# track = \"cvpr25-interactive\""),
+        "{text}"
+    );
 }

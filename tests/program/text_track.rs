@@ -5,6 +5,7 @@ use std::path::Path;
 
 use segarena_core::npz::pickle::{ObjectArray, Value as Python};
 use segarena_core::npz::{NpzFile, NpzMembers};
+use serde_json::Value;
 
 use crate::golden::{compare_text_with_golden, golden_of, text_set};
 use crate::scenario::{Scenario, segarena};
@@ -212,5 +213,108 @@ fn an_unusable_prediction_costs_its_case_the_scores_of_its_kind_and_no_other_cas
         assert_eq!(found, expected, "{case}");
         let record = scenario.record("s", case.strip_suffix(".npz").unwrap());
         assert_eq!(record["interactions"][0]["outcome"], "bad_output", "{case}");
+    }
+}
+
+/// The scores that `score` prints for a saved prediction.
+fn scored(scenario: &Scenario, case: &str, more: &[&str]) -> Value {
+    let prediction = format!("out/s/{case}.npz");
+    let truth = format!("gts/{case}.npz");
+    let line = ["score", "--json", "-g", &truth, "-p", &prediction];
+    let ran = segarena(scenario.path(), &[&line[..], more].concat());
+    serde_json::from_str(&ran.ends_with(0).stdout).unwrap()
+}
+
+#[test]
+fn score_goes_by_the_prompts_of_the_image_or_counts_instances() {
+    let scenario = scenario();
+    scenario.evaluate();
+    let golden = golden_of(&text_set());
+    let same = |scores: &Value, case: &str| {
+        for (name, official) in golden[format!("{case}.npz")]["exact"].as_object().unwrap() {
+            match official.as_f64() {
+                Some(official) => {
+                    let ours = scores[name].as_f64().unwrap();
+                    assert!((ours - official).abs() < 1e-9, "{case} {name}: {ours}");
+                }
+                None => assert!(scores[name].is_null(), "{case} {name}"),
+            }
+        }
+    };
+    for case in ["ct_organs_some_prompted", "lesions_over_255_components"] {
+        let image = format!("imgs/{case}.npz");
+        let scores = scored(&scenario, case, &["--track", "cvpr25-text", "-i", &image]);
+        same(&scores, case);
+    }
+    let scores = scored(&scenario, "lesions_binary_prediction", &["--instances"]);
+    same(&scores, "lesions_binary_prediction");
+    assert_eq!(scores["instances"]["true_positives"], 25);
+    // As a table.
+    let line = [
+        "score",
+        "--instances",
+        "-g",
+        "gts/lesions_binary_prediction.npz",
+        "-p",
+        "out/s/lesions_binary_prediction.npz",
+    ];
+    segarena(scenario.path(), &line).ends_with(0).prints(&[
+        "truth  prediction",
+        "25 matched",
+        "F1      0.27778",
+    ]);
+}
+
+#[test]
+fn the_report_tells_matched_missed_and_false_instances_and_draws_no_curves() {
+    let scenario = scenario();
+    scenario.evaluate();
+    let page = fs::read_to_string(scenario.result("report.html")).unwrap();
+    for words in [
+        "one prompt in words",
+        "<h2 id=\"h-instances\">",
+        "class=\"truth matched\"",
+        "class=\"truth missed\"",
+        "class=\"prediction matched\"",
+        "class=\"prediction false\"",
+        "DSC TP",
+        "; instances:",
+    ] {
+        assert!(page.contains(words), "no `{words}`");
+    }
+    assert!(!page.contains("after each interaction"));
+    let export = ["report", "out", "--export", "paper"];
+    segarena(scenario.path(), &export).ends_with(0);
+    let summary = fs::read(scenario.path().join("paper/summary.json")).unwrap();
+    let summary: Value = serde_json::from_slice(&summary).unwrap();
+    assert_eq!(
+        summary["ranked_by"],
+        serde_json::json!(["dsc", "nsd", "f1", "dsc_tp"])
+    );
+    let instances = &summary["tables"]["instances"][0];
+    assert_eq!(
+        (&instances["Cases"], &instances["In the truth"]),
+        (&4.0.into(), &129.0.into())
+    );
+}
+
+#[test]
+fn runs_are_compared_by_the_scores_that_their_cases_have() {
+    let scenario = scenario();
+    scenario.evaluate();
+    let other = Scenario::new()
+        .every_case_of(&text_set())
+        .script("s", "exit 1")
+        .arguments(&["--track", "cvpr25-text"]);
+    other.evaluate().ends_with(3);
+    let other = other.result("");
+    let ran = segarena(
+        scenario.path(),
+        &["compare", "out", other.to_str().unwrap(), "--json"],
+    );
+    let compared: Value = serde_json::from_str(&ran.ends_with(0).stdout).unwrap();
+    let text = compared.to_string();
+    for words in ["\"F1\"", "\"DSC TP\"", "nuclei_predicted_as_instances.npz"] {
+        assert!(text.contains(words), "no {words} in {compared:#}");
     }
 }

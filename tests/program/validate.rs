@@ -170,3 +170,40 @@ fn without_an_engine_an_archive_cannot_be_tried() {
         "podman:",
     ]);
 }
+
+#[test]
+fn a_case_that_is_perfect_from_the_start_has_clicks_for_no_label() {
+    let ran = script("stand_in", &["--json"]).ends_with(0);
+    assert_eq!(check(&ran.checks(), "perfect, click 1")["verdict"], "ok");
+
+    // One that crashes on it, as many do.
+    let crash = "test -e \"$OUTPUTS/perfect.npz\" && { echo IndexError >&2; exit 7; }; stand_in";
+    let ran = script(crash, &["--json"]);
+    let checks = ran.ends_with(3).checks();
+    let found = check(&checks, "perfect, click 1");
+    assert_eq!(found["verdict"], "failed", "{found}");
+    assert!(
+        found["advice"]
+            .as_str()
+            .unwrap()
+            .contains("no label has a click"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_submission_to_the_text_track_is_tried_on_labels_and_on_instances() {
+    let options = ["--json", "--track", "cvpr25-text"];
+    let checks = script("stand_in", &options).ends_with(0).checks();
+    for (name, score) in [("text, semantic", "DSC "), ("text, instances", "F1 ")] {
+        let found = check(&checks, name);
+        assert_eq!(found["verdict"], "ok", "{found}");
+        assert!(found["seen"].as_str().unwrap().contains(score), "{found}");
+    }
+    let checks = script("exit 5", &options).ends_with(3).checks();
+    let found = check(&checks, "text, instances");
+    assert!(
+        found["advice"].as_str().unwrap().contains("instance_label"),
+        "{found}"
+    );
+}

@@ -36,6 +36,7 @@ fn main() -> ExitCode {
                 parity::the_python_model_scores_what_the_official_script_says,
                 labels::labels_that_are_no_whole_numbers_are_warned_about,
                 new::a_new_submission_is_valid_and_runs_as_it_is_written,
+                new::a_new_submission_to_the_text_track_is_valid_and_scores_as_its_readme_says,
                 new::a_new_submission_stays_as_it_is_when_it_is_there_already,
                 new::a_new_submission_answers_warm_what_it_answers_cold,
                 new::a_new_submission_passes_over_files_that_are_no_cases,

@@ -198,3 +198,37 @@ fn names(folder: &Path) -> Vec<String> {
     let names = entries.map(|entry| entry.unwrap().file_name());
     names.map(|name| name.into_string().unwrap()).collect()
 }
+
+pub(crate) fn a_new_submission_to_the_text_track_is_valid_and_scores_as_its_readme_says() {
+    let new = New::write();
+    let track = ["--track", "cvpr25-text"];
+    new.segarena(&[&["new", "by-words"][..], &track].concat())
+        .ends_with(0)
+        .prints(&["validate by-words --track cvpr25-text"]);
+    let line = [&["validate", "--json", "by-words"][..], &track].concat();
+    let checks = new.segarena(&line).ends_with(0).checks();
+    for name in [
+        "text, semantic",
+        "text, instances",
+        "segs",
+        "labels, semantic",
+    ] {
+        assert_eq!(check(&checks, name)["verdict"], "ok", "{checks:?}");
+    }
+    let set = crate::golden::text_set();
+    let [images, truths] = ["imgs", "gts"].map(|name| set.join(name));
+    let [images, truths] = [&images, &truths].map(|path| path.to_str().unwrap());
+    let config = "by-words/segarena.toml";
+    new.segarena(&["evaluate", "-c", config, "-i", images, "-g", truths])
+        .ends_with(0);
+    let table = new
+        .0
+        .path()
+        .join("by-words/results/by-words/by-words_metrics.csv");
+    let table = fs::read_to_string(table).unwrap();
+    assert!(
+        table.starts_with("CaseName,RunningTime,DSC,NSD,F1,DSC_TP"),
+        "{table}"
+    );
+    assert_eq!(table.lines().count(), 9, "{table}");
+}
