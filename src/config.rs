@@ -84,10 +84,11 @@ pub(crate) struct SlurmTable {
     pub(crate) before: Vec<String>,
 }
 
-/// `[backend]`, of which only the kind is looked at here: the rest is the backend's own.
+/// `[backend]`, of which only what every kind has is looked at here: the rest is the backend's own.
 #[derive(Debug, Deserialize)]
 pub(crate) struct BackendTable {
     pub(crate) kind: Spanned<String>,
+    pub(crate) lifetime: Option<Spanned<segarena_core::backend::Lifetime>>,
 }
 
 /// `[[submission]]`

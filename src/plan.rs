@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use segarena_core::backend::{InferenceBackend, Submission};
+use segarena_core::backend::{InferenceBackend, Lifetime, Submission};
 use segarena_core::case::{CaseChoice, find_cases};
 use segarena_core::clicks::ClickPolicy;
 use segarena_core::dialogue::Track;
@@ -83,6 +83,7 @@ impl Planner<'_> {
         let images = self.images()?;
         let output = self.output()?;
         let backend = self.backend(&output)?;
+        let lifetime = self.lifetime(&*backend)?;
         let protocol = self.protocol()?;
         let track = self.track(&protocol)?;
         let ground_truth = self.ground_truth()?;
@@ -107,6 +108,7 @@ impl Planner<'_> {
             protocol,
             backend,
             track,
+            lifetime,
             output,
             work_dir: None,
             keep_work: self
@@ -184,6 +186,33 @@ impl Planner<'_> {
                 BackendSection::without_file("docker"),
                 Place::Flag("--backend"),
             ),
+        }
+    }
+
+    /// How long submissions live. What the file says holds for the kind of backend that it names.
+    fn lifetime(&self, backend: &dyn InferenceBackend) -> Result<Lifetime, ConfigError> {
+        let in_file = self.config.and_then(|config| {
+            let table = config.file.backend.as_ref()?;
+            let lifetime = table.lifetime.as_ref()?;
+            (table.kind.get_ref() == backend.kind()).then(|| {
+                let place = config.place("backend.lifetime", lifetime);
+                (*lifetime.get_ref(), place)
+            })
+        });
+        let by_flag = self.options.lifetime;
+        let by_flag = by_flag.map(|lifetime| (lifetime, Place::Flag("--lifetime")));
+        match by_flag.or(in_file) {
+            Some((lifetime, place)) if lifetime.is_warm() && !backend.keeps_warm() => {
+                Err(ConfigError::Value {
+                    place,
+                    message: format!(
+                        "backend `{}` starts a submission anew for each interaction and cannot \
+                         keep it for a {lifetime}",
+                        backend.kind()
+                    ),
+                })
+            }
+            chosen => Ok(chosen.map_or(Lifetime::Interaction, |(lifetime, _)| lifetime)),
         }
     }
 

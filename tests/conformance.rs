@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use engine::{APPTAINER, DOCKER, DOCKER_GROUP, Engine, PODMAN, PODMAN_5, PODMAN_ROOTLESS};
 use segarena_apptainer::ApptainerBackend;
-use segarena_conformance::{Behaviour, Subject, behaviours};
+use segarena_conformance::{Behaviour, Subject, behaviours, warm_behaviours};
 use segarena_container::options::ContainerOptions;
 use segarena_core::backend::{InferenceBackend, Limit, Submission, SubmissionSource};
 use segarena_docker::DockerBackend;
@@ -40,6 +40,9 @@ fn backends() -> [(&'static str, Place, MakeSubject); 7] {
     ]
 }
 
+/// The backends that can keep a submission warm.
+const WARM: [&str; 1] = ["process"];
+
 type MakeSubject = fn() -> Box<dyn Subject>;
 
 #[derive(Clone, Copy)]
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
     if let Ok(show) = std::env::var(SHOW) {
         let (backend, behaviour) = show.split_once(' ').unwrap();
         let (_, _, subject) = backends().into_iter().find(|b| b.0 == backend).unwrap();
-        let all = behaviours();
+        let all = [behaviours(), warm_behaviours()].concat();
         let behaviour = all.iter().find(|b| b.name == behaviour).unwrap();
         behaviour.show(&*subject());
         return ExitCode::SUCCESS;
@@ -63,7 +66,11 @@ fn main() -> ExitCode {
     // Behaviours wait for engines more than they compute.
     let mut tests = Tests::default().at_a_time(6);
     for (name, place, _) in backends() {
-        for behaviour in behaviours() {
+        let warm = match WARM.contains(&name) {
+            true => warm_behaviours(),
+            false => Vec::new(),
+        };
+        for behaviour in behaviours().into_iter().chain(warm) {
             let test = format!("{}::on_{name}", behaviour.name);
             tests = match place {
                 Place::Here => tests.with_one(test, &[], move || shown(name, place, behaviour)),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use segarena_kernels::InstanceScores;
 use serde::{Deserialize, Serialize};
 
-use crate::backend::{Ending, Phase};
+use crate::backend::{Ending, Lifetime, NoAnswer, Phase};
 use crate::clicks::{Click, ClickKind};
 use crate::protocol::{OverTime, Protocol};
 use crate::run::known_track;
@@ -63,6 +63,13 @@ pub enum Outcome {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         exit_code: Option<i32>,
     },
+    /// Kept warm, it answered that it failed.
+    Failed {
+        /// Why, in its own words.
+        reason: String,
+    },
+    /// Kept warm, it gave no answer that counts.
+    NoAnswer(NoAnswer),
     /// It ended well without ever having written a prediction.
     NoOutput {
         /// Always 0.
@@ -82,7 +89,11 @@ impl Outcome {
     /// outcome depends on what it wrote, and for one that was cancelled, which has none.
     pub fn of_failure(ending: &Ending) -> Option<Self> {
         match *ending {
-            Ending::Exited { code: 0 } | Ending::Cancelled => None,
+            Ending::Exited { code: 0 } | Ending::Answered | Ending::Cancelled => None,
+            Ending::Failed { ref reason } => Some(Self::Failed {
+                reason: reason.clone(),
+            }),
+            Ending::NoAnswer(why) => Some(Self::NoAnswer(why)),
             Ending::Exited { code } => Some(Self::Exit {
                 exit_code: code,
                 signal: None,
@@ -109,6 +120,8 @@ impl Outcome {
             Self::Exit { .. } => "exit",
             Self::TimedOut => "timed_out",
             Self::OutOfMemory { .. } => "out_of_memory",
+            Self::Failed { .. } => "failed",
+            Self::NoAnswer(_) => "no_answer",
             Self::NoOutput { .. } => "no_output",
             Self::BadOutput { .. } => "bad_output",
         }
@@ -130,6 +143,8 @@ impl Outcome {
             Self::Exit { exit_code, .. } => format!("exit status {exit_code}"),
             Self::TimedOut => "killed at the time limit of an interaction".to_owned(),
             Self::OutOfMemory { .. } => "out of memory".to_owned(),
+            Self::Failed { reason } => format!("answered that it failed: {reason}"),
+            Self::NoAnswer(why) => why.to_string(),
             Self::NoOutput { .. } => "wrote no prediction".to_owned(),
             Self::BadOutput { reason, .. } => format!("unusable prediction: {reason}"),
         }
@@ -154,8 +169,13 @@ pub struct InteractionRecord {
     /// How it came out.
     #[serde(flatten)]
     pub outcome: Outcome,
-    /// The submission's running time: create to exit.
+    /// The submission's running time: create to exit or, where it is kept warm, from the request
+    /// to the answer.
     pub seconds: f64,
+    /// How long it took to load, where it is kept warm and was started for this interaction. No
+    /// part of `seconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_seconds: Option<f64>,
     /// Mean DSC over the labels.
     pub dsc: f64,
     /// Mean NSD over the labels.
@@ -269,6 +289,7 @@ impl Default for InteractionRecord {
             texts: Vec::new(),
             outcome: Outcome::Skipped,
             seconds: 0.0,
+            load_seconds: None,
             dsc: 0.0,
             nsd: 0.0,
             labels: Vec::new(),
@@ -296,6 +317,9 @@ pub struct CaseRecord {
     /// The id of the track.
     #[serde(default = "first_track")]
     pub track: String,
+    /// How long the submission lived.
+    #[serde(default)]
+    pub lifetime: Lifetime,
     /// Its labels, ascending.
     pub labels: Vec<i64>,
     /// Whether the image has bounding boxes.
@@ -428,6 +452,13 @@ impl CaseRecord {
         self.interactions
             .last()
             .map_or(0.0, |interaction| interaction.nsd)
+    }
+
+    /// How long the submission took to load, all its starts added up, in seconds; 0 where it was not
+    /// kept warm.
+    pub fn load_seconds(&self) -> f64 {
+        let loads = self.interactions.iter().filter_map(|i| i.load_seconds);
+        loads.sum()
     }
 
     /// Whether the submission failed at some interaction.

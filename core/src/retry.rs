@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::backend::{
-    BackendError, BackendStatus, CaseRequest, CaseSession, Execution, InferenceBackend,
-    InteractionRequest, PrepareProgress, Runnable, Submission,
+    BackendError, BackendStatus, Execution, InferenceBackend, InteractionRequest, PrepareProgress,
+    Runnable, SessionRequest, Submission, SubmissionSession,
 };
 use crate::event::{Event, Observer};
 
@@ -109,12 +109,16 @@ impl InferenceBackend for RetryingBackend {
         }
     }
 
+    fn keeps_warm(&self) -> bool {
+        self.inner.keeps_warm()
+    }
+
     async fn open<'a>(
         &'a self,
         runnable: &'a Runnable,
-        case: &CaseRequest<'_>,
-    ) -> Result<Box<dyn CaseSession + 'a>, BackendError> {
-        self.inner.open(runnable, case).await
+        request: &SessionRequest<'_>,
+    ) -> Result<Box<dyn SubmissionSession + 'a>, BackendError> {
+        self.inner.open(runnable, request).await
     }
 
     async fn infer(

@@ -1,22 +1,21 @@
 //! One case of one submission: a dialogue held through files and a backend.
 
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use segarena_dialogue::{Answer, Dialogue, Prompt, Scores, Track};
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{
-    BackendError, BackendErrorKind, CaseRequest, CaseSession, Ending, Execution, InferenceBackend,
-    InteractionRequest, LogTails, Runnable,
+    BackendError, BackendErrorKind, Ending, Execution, InteractionRequest, Lifetime, LogTails,
+    Runnable, SubmissionSession,
 };
 use crate::case::{Case, CaseError};
 use crate::event::{Event, Observer};
 use crate::hash::hash_file;
 use crate::npz::{
-    Folder, NpzError, Prediction, PredictionError, ResultWriter, SpareVolume,
-    read_prediction_reusing,
+    NpzError, Prediction, PredictionError, ResultWriter, SpareVolume, read_prediction_reusing,
 };
 use crate::prompt::{PromptError, write_input};
 use crate::protocol::Protocol;
@@ -78,10 +77,10 @@ impl SessionError {
 pub struct SessionSetting<'a> {
     /// The run's unique id.
     pub run_id: &'a str,
-    /// What runs the submission.
-    pub backend: &'a dyn InferenceBackend,
     /// The submission.
     pub runnable: &'a Runnable,
+    /// How long it lives.
+    pub lifetime: Lifetime,
     /// What is asked of it.
     pub track: &'a dyn Track,
     /// The protocol's options.
@@ -107,7 +106,7 @@ pub struct Session<'a> {
     case: &'a Case,
     work: &'a WorkFolder,
     dialogue: Box<dyn Dialogue>,
-    submission: Box<dyn CaseSession + 'a>,
+    submission: &'a mut (dyn SubmissionSession + 'a),
     results: ResultWriter,
     /// Interactions that the case has no prompt for, not handed back yet.
     skipped: std::vec::IntoIter<InteractionRecord>,
@@ -120,11 +119,12 @@ impl<'a> Session<'a> {
     /// Begins a case.
     ///
     /// # Errors
-    /// When the engine failed, or the file for the predictions can't be made.
-    pub async fn open(
+    /// When the case lacks what the track needs, or the file for the predictions can't be made.
+    pub fn begin(
         setting: SessionSetting<'a>,
         case: &'a Case,
         work: &'a WorkFolder,
+        submission: &'a mut (dyn SubmissionSession + 'a),
     ) -> Result<Self, SessionError> {
         let dialogue = tokio::task::block_in_place(|| case.dialogue(setting.track))?;
         let skipped: Vec<_> = dialogue
@@ -139,15 +139,6 @@ impl<'a> Session<'a> {
         let path = setting.files.predictions(case.stem());
         let asked = setting.track.prompts().len() - skipped.len();
         let results = ResultWriter::create(&path, case.image.shape(), asked)?;
-        let request = CaseRequest {
-            run_id: setting.run_id,
-            case: &case.name,
-            inputs: work.inputs(),
-            outputs: work.outputs(),
-            cancel: setting.cancel.clone(),
-            worker: setting.worker,
-        };
-        let submission = setting.backend.open(setting.runnable, &request).await?;
         Ok(Self {
             setting,
             case,
@@ -182,8 +173,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// As [`next`](Self::next).
-    pub async fn finish(self) -> Result<CaseRecord, SessionError> {
-        self.submission.close().await?;
+    pub fn finish(self) -> Result<CaseRecord, SessionError> {
         let (case, setting) = (self.case, self.setting);
         let predictions = tokio::task::block_in_place(|| -> Result<String, SessionError> {
             self.results
@@ -195,6 +185,7 @@ impl<'a> Session<'a> {
             schema: CaseRecord::SCHEMA,
             case: case.name.clone(),
             track: setting.track.id(),
+            lifetime: setting.lifetime,
             labels: case.keys.labels().to_vec(),
             has_boxes: case.image.has_boxes(),
             shape: case.image.shape(),
@@ -221,11 +212,15 @@ impl<'a> Session<'a> {
             case,
             index,
         });
-        tokio::task::block_in_place(|| {
+        let record = tokio::task::block_in_place(|| -> Result<_, SessionError> {
             let judged = self.judge(&execution.ending)?;
             self.results.push(self.dialogue.prediction().cast.view())?;
             Ok(self.record(prompt, execution, judged))
-        })
+        })?;
+        if record.outcome.is_failure() {
+            self.submission.start_afresh().await?;
+        }
+        Ok(record)
     }
 
     /// Gives the prompt and has the submission run. After an engine's error that may pass, the
@@ -271,7 +266,7 @@ impl<'a> Session<'a> {
         let failed = |source| self.work_error(source);
         self.work.restore().map_err(failed)?;
         self.work.clear_input(&self.case.name).map_err(failed)?;
-        let inputs = self.open_folder(self.work.inputs())?;
+        let inputs = self.work.open_inputs().map_err(failed)?;
         let name = OsStr::new(&self.case.name);
         Ok(write_input(&inputs, name, &self.case.image, prompt)?)
     }
@@ -339,7 +334,8 @@ impl<'a> Session<'a> {
         self.work
             .restore()
             .map_err(|source| self.work_error(source))?;
-        let outputs = self.open_folder(self.work.outputs())?;
+        let outputs = self.work.open_outputs();
+        let outputs = outputs.map_err(|source| self.work_error(source))?;
         let name = OsStr::new(&self.case.name);
         let (shape, keys) = (self.case.image.shape(), &self.case.keys);
         match read_prediction_reusing(&outputs, name, shape, keys, &mut self.spare) {
@@ -357,6 +353,7 @@ impl<'a> Session<'a> {
             texts: prompt.texts,
             outcome: judged.outcome,
             seconds: execution.wall.as_secs_f64(),
+            load_seconds: execution.load.map(|load| load.as_secs_f64()),
             phases: execution.phases,
             peak_memory: execution.peak_memory,
             log_tail: main_tail(&execution.tails),
@@ -368,10 +365,6 @@ impl<'a> Session<'a> {
         };
         record.set_scores(judged.scores);
         record
-    }
-
-    fn open_folder(&self, folder: &Path) -> Result<Folder, SessionError> {
-        Folder::open(folder).map_err(|source| self.work_error(source))
     }
 
     fn work_error(&self, source: std::io::Error) -> SessionError {
@@ -398,7 +391,7 @@ async fn was_stopped_as_well(cancel: &CancellationToken, ending: &Ending) -> boo
         Ending::Exited { code } => code == 128 + TERM,
         _ => false,
     };
-    let failed = !matches!(ending, Ending::Exited { code: 0 });
+    let failed = !matches!(ending, Ending::Exited { code: 0 } | Ending::Answered);
     let in_a_job = std::env::var_os("SLURM_JOB_ID").is_some();
     if !(was_told || failed && in_a_job) {
         return false;

@@ -4,20 +4,40 @@
 //! the case; some rely on it. Nothing in them is trusted: they may come back as links, as files,
 //! unreadable, or not at all.
 
-use std::fs::{self, Permissions};
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use segarena_formats::removal::{open_to_all, remove_tree};
+use segarena_formats::removal::{remove_folder_in, remove_tree, remove_tree_in, restore_folder};
+
+use crate::npz::Folder;
+
+const INPUTS: &str = "inputs";
+const OUTPUTS: &str = "outputs";
 
 /// A case's private folders, `inputs/` and `outputs/`. Removed when dropped, unless kept.
+///
+/// A submission that is kept warm may change them at any time, even while they are put in order. So
+/// they are reached from the handle of the folder around the case's, which is never its own, and no
+/// link is followed on the way.
 #[derive(Debug)]
 pub struct WorkFolder {
     path: PathBuf,
     inputs: PathBuf,
     outputs: PathBuf,
-    keep: bool,
+    parent: File,
+    afterwards: Afterwards,
+}
+
+#[derive(Debug)]
+enum Afterwards {
+    Remove,
+    Keep,
+    /// Keep under another name: where it is the submission would go on seeing it.
+    KeepAt(PathBuf),
 }
 
 impl WorkFolder {
@@ -30,19 +50,30 @@ impl WorkFolder {
     /// # Errors
     /// Those of the file system.
     pub fn create(path: &Path) -> io::Result<Self> {
-        remove_tree(path)?;
-        if let Some(parent) = path.parent() {
-            let mut builder = fs::DirBuilder::new();
-            builder.recursive(true).mode(0o700).create(parent)?;
-            fs::set_permissions(parent, Permissions::from_mode(0o700))?;
-        }
-        fs::create_dir(path)?;
-        let path = path.canonicalize()?;
+        let parent = path.parent().unwrap_or(Path::new(""));
+        create_private(parent)?;
+        Self::create_in(parent, path.file_name().unwrap_or_default())
+    }
+
+    /// Makes the folders of a case where a submission sees one case after the other.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn create_among(cases: &CasesFolder, case: &str) -> io::Result<Self> {
+        Self::create_in(&cases.path, OsStr::new(case))
+    }
+
+    fn create_in(parent: &Path, name: &OsStr) -> io::Result<Self> {
+        let parent_path = parent.canonicalize()?;
+        let parent = File::open(&parent_path)?;
+        remove_tree_in(&parent, name)?;
+        let path = parent_path.join(name);
         let folder = Self {
-            inputs: path.join("inputs"),
-            outputs: path.join("outputs"),
+            inputs: path.join(INPUTS),
+            outputs: path.join(OUTPUTS),
             path,
-            keep: false,
+            parent,
+            afterwards: Afterwards::Remove,
         };
         folder.restore()?;
         Ok(folder)
@@ -51,7 +82,14 @@ impl WorkFolder {
     /// The same, left in place when dropped, for somebody to look at.
     #[must_use]
     pub fn kept(mut self) -> Self {
-        self.keep = true;
+        self.afterwards = Afterwards::Keep;
+        self
+    }
+
+    /// The same, left at this path when dropped, for somebody to look at.
+    #[must_use]
+    pub fn kept_at(mut self, path: PathBuf) -> Self {
+        self.afterwards = Afterwards::KeepAt(path);
         self
     }
 
@@ -70,25 +108,30 @@ impl WorkFolder {
         &self.outputs
     }
 
+    /// The inputs folder, put back where it was taken away.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open_inputs(&self) -> io::Result<Folder> {
+        Ok(Folder::of_handle(self.restored(INPUTS)?, &self.inputs))
+    }
+
+    /// The outputs folder, put back where it was taken away.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open_outputs(&self) -> io::Result<Folder> {
+        Ok(Folder::of_handle(self.restored(OUTPUTS)?, &self.outputs))
+    }
+
     /// Puts back what a submission took away: both folders and the one around them exist, are
     /// folders and not links, and can be read, written and searched. What is in them stays.
     ///
     /// # Errors
     /// Those of the file system.
     pub fn restore(&self) -> io::Result<()> {
-        for folder in [&self.path, &self.inputs, &self.outputs] {
-            match fs::symlink_metadata(folder) {
-                Ok(found) if found.is_dir() => {}
-                Ok(_) => {
-                    fs::remove_file(folder)?;
-                    fs::create_dir(folder)?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir(folder)?,
-                Err(error) => return Err(error),
-            }
-            // Also to a container with another user.
-            open_to_all(folder)?;
-        }
+        self.restored(INPUTS)?;
+        self.restored(OUTPUTS)?;
         Ok(())
     }
 
@@ -98,23 +141,80 @@ impl WorkFolder {
     /// # Errors
     /// Those of the file system.
     pub fn clear_input(&self, name: &str) -> io::Result<()> {
-        let path = self.inputs.join(name);
-        match fs::symlink_metadata(&path) {
-            Ok(found) if found.is_dir() => remove_tree(&path),
-            _ => Ok(()),
+        remove_folder_in(self.restored(INPUTS)?, OsStr::new(name))
+    }
+
+    /// One of the two folders, by its handle.
+    fn restored(&self, folder: &str) -> io::Result<OwnedFd> {
+        let case = restore_folder(&self.parent, self.name())?;
+        restore_folder(&case, OsStr::new(folder))
+    }
+
+    fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
+    }
+
+    fn leave(&self) -> io::Result<()> {
+        match &self.afterwards {
+            Afterwards::Keep => Ok(()),
+            Afterwards::Remove => remove_tree_in(&self.parent, self.name()),
+            Afterwards::KeepAt(path) => {
+                remove_tree(path)?;
+                fs::rename(&self.path, path)
+            }
         }
     }
 }
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        if self.keep {
-            return;
+        if let Err(error) = self.leave() {
+            tracing::warn!(path = %self.path.display(), %error, "a work folder could not be removed");
         }
+    }
+}
+
+/// The folder in which a submission that is kept for a run sees the folders of each case as long as
+/// it lasts. Removed when dropped.
+#[derive(Debug)]
+pub struct CasesFolder {
+    path: PathBuf,
+}
+
+impl CasesFolder {
+    /// Makes it anew. Everybody may look into it; the folder around it is ours alone.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        remove_tree(path)?;
+        create_private(path.parent().unwrap_or(Path::new("")))?;
+        fs::create_dir(path)?;
+        fs::set_permissions(path, Permissions::from_mode(0o755))?;
+        Ok(Self {
+            path: path.canonicalize()?,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for CasesFolder {
+    fn drop(&mut self) {
         if let Err(error) = remove_tree(&self.path) {
             tracing::warn!(path = %self.path.display(), %error, "a work folder could not be removed");
         }
     }
+}
+
+/// Makes a folder that no other user of this machine can look into.
+fn create_private(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(path)?;
+    fs::set_permissions(path, Permissions::from_mode(0o700))
 }
 
 #[cfg(test)]
@@ -199,5 +299,53 @@ mod tests {
         let path = folder.path().to_owned();
         drop(folder);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_case_swapped_for_a_link_while_it_is_put_in_order_leads_nowhere() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let parent = tempfile::tempdir().unwrap();
+        let cases = CasesFolder::create(&parent.path().join("team/cases")).unwrap();
+        let folder = WorkFolder::create_among(&cases, "case").unwrap();
+        let precious = parent.path().join("precious");
+        for name in ["inputs/x.npz", "outputs"] {
+            fs::create_dir_all(precious.join(name)).unwrap();
+            let locked = Permissions::from_mode(0o700);
+            fs::set_permissions(precious.join(name), locked).unwrap();
+        }
+        let stop = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (case, aside) = (folder.path(), parent.path().join("aside"));
+                while !stop.load(Ordering::Relaxed) {
+                    let _ = fs::rename(case, &aside);
+                    let _ = symlink(&precious, case);
+                    let _ = fs::remove_file(case);
+                    let _ = fs::rename(&aside, case);
+                }
+            });
+            for _ in 0..300 {
+                // It may fail, as long as it touches nothing else.
+                let _ = (folder.restore(), folder.clear_input("x.npz"));
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        let found = precious.join("outputs").metadata().unwrap();
+        assert_eq!(found.permissions().mode() & 0o777, 0o700);
+        assert!(precious.join("inputs/x.npz").is_dir());
+    }
+
+    #[test]
+    fn a_kept_case_is_not_seen_by_the_next() {
+        let parent = tempfile::tempdir().unwrap();
+        let cases = CasesFolder::create(&parent.path().join("team/cases")).unwrap();
+        let kept = parent.path().join("team/case");
+        let folder = WorkFolder::create_among(&cases, "case").unwrap();
+        fs::write(folder.outputs().join("state"), "x").unwrap();
+        drop(folder.kept_at(kept.clone()));
+        assert_eq!(cases.path().read_dir().unwrap().count(), 0);
+        assert!(kept.join("outputs/state").is_file());
+        drop(cases);
+        assert!(!parent.path().join("team/cases").exists());
     }
 }

@@ -4,19 +4,27 @@
 //! `crash_at_click_2*` get none at the second click. Images with `text_prompts` and no boxes are
 //! segmented by the intensities that the prompts name.
 
+//! Kept warm (`SEGARENA_SERVE=1`) it is started once and asked on standard input.
+
 mod segment;
 
 use std::error::Error;
+use std::io::{BufRead, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use ndarray::Array3;
 use segarena_core::npz::write_volume;
 use segarena_core::prompt::{ModelInput, TextPrompts};
+use serde_json::json;
 
 use segment::segment;
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
+    if std::env::var("SEGARENA_SERVE").is_ok_and(|value| value == "1") {
+        serve()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let inputs = std::env::var("INPUTS")?;
     let outputs = std::env::var("OUTPUTS")?;
     let mut names: Vec<String> = Vec::new();
@@ -25,28 +33,50 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     names.sort();
     for name in names.iter().filter(|name| name.ends_with(".npz")) {
-        let path = Path::new(&inputs).join(name);
-        if name.starts_with("zz_crash_always") {
-            eprintln!("deliberate failure on {name}");
+        if let Err(error) = one_case(Path::new(&inputs), Path::new(&outputs), name) {
+            eprintln!("{error}");
             return Ok(ExitCode::FAILURE);
         }
-        let input = ModelInput::read(&path)?;
-        if let Some(texts) = input.texts.as_ref().filter(|_| input.boxes.is_empty()) {
-            let labels = segment_by_text(&input.image, texts)?;
-            write_volume(&Path::new(&outputs).join(name), "segs", labels.view())?;
-            continue;
-        }
-        let second_click = input.click_count == 2;
-        if name.starts_with("crash_always")
-            || (name.starts_with("crash_at_click_2") && second_click)
-        {
-            eprintln!("deliberate failure on {name}");
-            return Ok(ExitCode::FAILURE);
-        }
-        let labels = segment(name, &input);
-        write_volume(&Path::new(&outputs).join(name), "segs", labels.view())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Answers until there is nothing more to be asked.
+fn serve() -> Result<(), Box<dyn Error>> {
+    let say = |answer: serde_json::Value| writeln!(std::io::stdout(), "\n{answer}");
+    say(json!({"segarena": "ready"}))?;
+    for line in std::io::stdin().lock().lines() {
+        let request: serde_json::Value = serde_json::from_str(&line?)?;
+        if request["segarena"] != "infer" {
+            continue;
+        }
+        let text = |key: &str| request[key].as_str().unwrap_or_default().to_owned();
+        let (inputs, outputs) = (text("inputs"), text("outputs"));
+        match one_case(Path::new(&inputs), Path::new(&outputs), &text("case")) {
+            Ok(()) => say(json!({"segarena": "done"}))?,
+            Err(error) => say(json!({"segarena": "failed", "reason": error.to_string()}))?,
+        }
+    }
+    Ok(())
+}
+
+fn one_case(inputs: &Path, outputs: &Path, name: &str) -> Result<(), Box<dyn Error>> {
+    let deliberately = || format!("deliberate failure on {name}");
+    if name.starts_with("zz_crash_always") {
+        return Err(deliberately().into());
+    }
+    let input = ModelInput::read(&inputs.join(name))?;
+    let second_click = input.click_count == 2;
+    let labels = match input.texts.as_ref().filter(|_| input.boxes.is_empty()) {
+        Some(texts) => segment_by_text(&input.image, texts)?,
+        None if name.starts_with("crash_always")
+            || (name.starts_with("crash_at_click_2") && second_click) =>
+        {
+            return Err(deliberately().into());
+        }
+        None => segment(name, &input),
+    };
+    Ok(write_volume(&outputs.join(name), "segs", labels.view())?)
 }
 
 /// Gives each prompt's label to the voxels of its intensity.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use segarena_core::backend::Lifetime;
 use segarena_core::run::Shard;
 
 use super::BuiltInTrack;
@@ -28,6 +29,10 @@ pub(crate) struct EvaluateOptions {
     /// What runs the submissions: docker, podman, apptainer, process
     #[arg(short, long, value_name = "KIND")]
     pub(crate) backend: Option<String>,
+    /// How long a submission that was started lives: interaction, as in the challenge; case or run,
+    /// kept warm [default: interaction]
+    #[arg(long, value_name = "SCOPE", value_parser = lifetime)]
+    pub(crate) lifetime: Option<Lifetime>,
     /// Only this case; may be given more than once
     #[arg(long = "case", value_name = "NAME")]
     pub(crate) cases: Vec<String>,
@@ -58,6 +63,15 @@ pub(crate) struct EvaluateOptions {
     pub(crate) prepare: bool,
     #[command(flatten)]
     pub(crate) progress: ProgressOptions,
+}
+
+/// A lifetime by its name.
+pub(crate) fn lifetime(name: &str) -> Result<Lifetime, String> {
+    let known = Lifetime::ALL.into_iter().find(|known| known.name() == name);
+    known.ok_or_else(|| {
+        let names = Lifetime::ALL.map(Lifetime::name).join(", ");
+        format!("there is no lifetime `{name}`; there are {names}")
+    })
 }
 
 /// What is told while a run is under way, and to whom.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use segarena_core::backend::{InferenceBackend, Submission, SubmissionFacts};
+use segarena_core::backend::{InferenceBackend, Lifetime, Submission, SubmissionFacts};
 use segarena_core::clicks::ChallengePolicy;
 use segarena_core::dialogue::Track;
 use segarena_core::dialogue::tracks::{TextTrack, TrackOptions};
@@ -172,6 +172,7 @@ impl Trial {
             protocol,
             backend: self.backend,
             track,
+            lifetime: Lifetime::Interaction,
             output: output.clone(),
             work_dir: None,
             keep_work: true,

@@ -10,7 +10,7 @@ use crate::scenario::{Scenario, stand_in};
 use async_trait::async_trait;
 use segarena_core::backend::{
     BackendError, BackendErrorKind, BackendStatus, Execution, InferenceBackend, InteractionRequest,
-    PrepareProgress, Runnable, Submission, SubmissionSource,
+    Lifetime, PrepareProgress, Runnable, Submission, SubmissionSource,
 };
 use segarena_core::case::{CaseChoice, find_cases};
 use segarena_core::clicks::ChallengePolicy;
@@ -120,6 +120,7 @@ async fn evaluate(
         })),
         protocol,
         backend,
+        lifetime: Lifetime::Interaction,
         output: folder.join("out"),
         work_dir: None,
         keep_work: false,

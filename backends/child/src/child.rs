@@ -12,6 +12,7 @@ use segarena_contract::{
     BackendError, BackendErrorKind, Ending, Execution, InteractionRequest, LogCapture, LogStream,
     Phase,
 };
+use segarena_warm::SERVE_VARIABLE;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::task::JoinSet;
 use wait4::Wait4;
@@ -34,7 +35,7 @@ pub struct ChildCommand<'a> {
 }
 
 /// How long a pipe may stay open after every known process is gone.
-const PIPE_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const PIPE_GRACE: Duration = Duration::from_secs(2);
 
 /// Runs the command and waits for its end, the time limit or the run's cancellation, whichever
 /// comes first. When this returns, or is dropped, no process of it is left.
@@ -45,17 +46,14 @@ pub async fn run(
     command: &ChildCommand<'_>,
     request: &InteractionRequest<'_>,
 ) -> Result<Execution, BackendError> {
-    let scope = OrphanScope::enter();
     let log = LogCapture::create(request.log).map_err(|error| log_error(request.log, error))?;
     let log = Arc::new(log);
-
-    let watchdog = Watchdog::start(scope.mark());
-    if let Some(pid) = watchdog.id() {
-        scope.know(pid);
-    }
-    let began = Instant::now();
-    let mut group = spawn(command, scope, watchdog)?;
+    let mut group = new_group(command, |command| {
+        // Whoever runs segarena may have been asked to stay.
+        command.env_remove(SERVE_VARIABLE).stdin(Stdio::null());
+    })?;
     let mut readers = read_output(&mut group.child, &log)?;
+    let began = group.began;
     let started = began.elapsed();
 
     let stopped = tokio::select! {
@@ -89,6 +87,7 @@ pub async fn run(
     };
     Ok(Execution {
         wall,
+        load: None,
         phases: vec![
             phase("start", started),
             phase("run", wall.saturating_sub(started)),
@@ -99,12 +98,18 @@ pub async fn run(
     })
 }
 
-fn spawn(
+/// Starts the command, set up further by `set_up`, as the leader of a group of its own.
+pub(crate) fn new_group(
     command: &ChildCommand<'_>,
-    scope: OrphanScope,
-    mut watchdog: Watchdog,
+    set_up: impl FnOnce(&mut Command),
 ) -> Result<ProcessGroup, BackendError> {
-    let child = Command::new(&command.program)
+    let scope = OrphanScope::enter();
+    let mut watchdog = Watchdog::start(scope.mark());
+    if let Some(pid) = watchdog.id() {
+        scope.know(pid);
+    }
+    let mut program = Command::new(&command.program);
+    program
         .args(&command.arguments)
         .current_dir(command.workdir)
         .envs(
@@ -114,10 +119,12 @@ fn spawn(
                 .map(|(name, value)| (name, value)),
         )
         .env(MARK_VARIABLE, scope.mark().to_string())
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0)
+        .process_group(0);
+    set_up(&mut program);
+    let began = Instant::now();
+    let child = program
         .spawn()
         .map_err(|error| start_error(command, error))?;
     scope.know(child.id());
@@ -126,44 +133,59 @@ fn spawn(
         child,
         watchdog,
         scope,
+        began,
         reaped: false,
     })
 }
 
 /// A child that leads its own process group; dropped before its end, it takes the group with it.
-struct ProcessGroup {
+pub(crate) struct ProcessGroup {
     child: Child,
     watchdog: Watchdog,
     scope: OrphanScope,
+    /// When it was started.
+    began: Instant,
     reaped: bool,
 }
 
 impl ProcessGroup {
+    /// The leader's number, and the group's.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn child_mut(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
     fn pid(&self) -> Option<Pid> {
         Pid::from_raw(self.child.id() as i32)
     }
 
     /// Waits until the leader has ended, leaving it as a zombie so that its id, and with it the
     /// group's, can't be given to anybody else before the rest of the group is killed.
-    async fn exit(&self) -> Result<(), BackendError> {
-        let Some(pid) = self.pid() else { return Ok(()) };
-        let waiting = tokio::task::spawn_blocking(move || {
-            loop {
-                let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-                match waitid(WaitId::Pid(pid), options) {
-                    Err(rustix::io::Errno::INTR) => {}
-                    other => return other,
+    pub(crate) fn exit(&self) -> impl Future<Output = Result<(), BackendError>> + use<> {
+        let pid = self.pid();
+        async move {
+            let Some(pid) = pid else { return Ok(()) };
+            let waiting = tokio::task::spawn_blocking(move || {
+                loop {
+                    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+                    match waitid(WaitId::Pid(pid), options) {
+                        Err(rustix::io::Errno::INTR) => {}
+                        other => return other,
+                    }
                 }
+            });
+            match waiting.await {
+                Ok(Ok(_)) => Ok(()),
+                Ok(Err(error)) => Err(wait_error(error.into())),
+                Err(error) => Err(wait_error(io::Error::other(error))),
             }
-        });
-        match waiting.await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(wait_error(error.into())),
-            Err(error) => Err(wait_error(io::Error::other(error))),
         }
     }
 
-    fn kill(&self) {
+    pub(crate) fn kill(&self) {
         if let Some(pid) = self.pid() {
             // A group that is gone already is what we want.
             let _ = kill_process_group(pid, Signal::KILL);
@@ -172,7 +194,7 @@ impl ProcessGroup {
 
     /// Kills what is left of the group and of those who left it, and reaps the leader. Returns
     /// its status and the largest resident memory of it and its waited-for children, in bytes.
-    fn reap(mut self) -> Result<(ExitStatus, Option<u64>), BackendError> {
+    pub(crate) fn reap(mut self) -> Result<(ExitStatus, Option<u64>), BackendError> {
         self.kill();
         self.watchdog.dismiss();
         let usage = self.child.wait4().map_err(wait_error)?;
@@ -230,7 +252,7 @@ async fn copy(mut pipe: impl AsyncRead + Unpin, stream: LogStream, log: Arc<LogC
     }
 }
 
-fn ending_of(status: ExitStatus) -> Ending {
+pub(crate) fn ending_of(status: ExitStatus) -> Ending {
     match (status.code(), status.signal()) {
         (Some(code), _) => Ending::Exited { code },
         (None, signal) => Ending::Signalled {
@@ -262,7 +284,7 @@ fn log_error(path: &Path, error: io::Error) -> BackendError {
     BackendError::new(kind, format!("cannot create the log {}", path.display())).with_source(error)
 }
 
-fn wait_error(error: io::Error) -> BackendError {
+pub(crate) fn wait_error(error: io::Error) -> BackendError {
     BackendError::new(
         BackendErrorKind::Engine,
         "cannot follow the submission's process",

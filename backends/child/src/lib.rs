@@ -11,8 +11,10 @@ mod child;
 mod identity;
 mod mark;
 mod orphans;
+mod warm;
 mod watchdog;
 
 pub use child::{ChildCommand, run};
 pub use identity::ProcessIdentity;
 pub use orphans::kill_orphans_of_killed_runs;
+pub use warm::{WarmChild, start_warm};

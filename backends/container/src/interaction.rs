@@ -141,6 +141,7 @@ impl<E: Engine> Task<E> {
         self.say(&format!("the container could not be started: {why}"));
         Execution {
             wall: Duration::ZERO,
+            load: None,
             phases: Vec::new(),
             ending: Ending::Exited { code: NOT_STARTED },
             tails: LogTails::default(),
@@ -212,6 +213,7 @@ impl<E: Engine> Task<E> {
         }
         Ok(Execution {
             wall: ended - beginning,
+            load: None,
             phases: vec![
                 phase("create", created - beginning),
                 phase("start", started - created),

@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use segarena_child::{ChildCommand, kill_orphans_of_killed_runs};
+use segarena_child::{ChildCommand, WarmChild, kill_orphans_of_killed_runs, start_warm};
 use segarena_contract::{
-    BackendError, BackendErrorKind, BackendStatus, Enforcement, Execution, InferenceBackend,
-    InteractionRequest, Limit, LimitStatus, Placeholders, PrepareProgress, ProgramFacts, Runnable,
-    Submission, SubmissionFacts, SubmissionSource, short_hash,
+    BackendError, BackendErrorKind, BackendStatus, Enforcement, Execution, FreshStarts,
+    InferenceBackend, InteractionRequest, Lifetime, Limit, LimitStatus, Placeholders,
+    PrepareProgress, ProgramFacts, Runnable, Scope, SessionRequest, Submission, SubmissionFacts,
+    SubmissionSession, SubmissionSource, short_hash,
 };
+use segarena_warm::{Listener, Places, Start, Started, WarmSession};
 use serde::Deserialize;
 
 /// The keys of `[backend]` with `kind = "process"`.
@@ -24,6 +26,8 @@ use serde::Deserialize;
 pub struct Config {
     /// Always `process`.
     pub kind: String,
+    /// How long a submission lives, which each session is told.
+    pub lifetime: Lifetime,
     /// Environment variables for every submission; a submission's own `env` goes before them.
     pub env: BTreeMap<String, String>,
 }
@@ -74,6 +78,25 @@ impl ProcessBackend {
         let mut variables = self.config.env.clone();
         variables.extend(submission.env.clone());
         variables
+    }
+
+    /// What is run with these folders.
+    fn command<'a>(
+        &self,
+        runnable: &'a Runnable,
+        places: &Placeholders<'_>,
+    ) -> Result<ChildCommand<'a>, BackendError> {
+        let submission = &runnable.submission;
+        let (argv, workdir) = command_of(submission)?;
+        Ok(ChildCommand {
+            program: PathBuf::from(&runnable.reference),
+            arguments: argv[1..]
+                .iter()
+                .map(|argument| places.fill(argument))
+                .collect(),
+            workdir,
+            environment: self.environment(submission, places),
+        })
     }
 
     fn environment(
@@ -172,32 +195,77 @@ impl InferenceBackend for ProcessBackend {
         })
     }
 
+    fn keeps_warm(&self) -> bool {
+        true
+    }
+
+    async fn open<'a>(
+        &'a self,
+        runnable: &'a Runnable,
+        request: &SessionRequest<'_>,
+    ) -> Result<Box<dyn SubmissionSession + 'a>, BackendError> {
+        let places = match request.scope {
+            Scope::Interaction => return Ok(Box::new(FreshStarts::new(self, runnable))),
+            Scope::Case {
+                case,
+                inputs,
+                outputs,
+            } => Placeholders {
+                inputs,
+                outputs,
+                case,
+            },
+            // Each case's own are named by the request for it.
+            Scope::Run { cases } => Placeholders {
+                inputs: cases,
+                outputs: cases,
+                case: "",
+            },
+        };
+        let command = self.command(runnable, &places)?;
+        Ok(Box::new(WarmSession::new(WarmProcess { command })))
+    }
+
     async fn infer(
         &self,
         runnable: &Runnable,
         request: &InteractionRequest<'_>,
     ) -> Result<Execution, BackendError> {
-        let submission = &runnable.submission;
-        let (argv, workdir) = command_of(submission)?;
-        let places = Placeholders {
-            inputs: request.inputs,
-            outputs: request.outputs,
-            case: request.case,
-        };
-        let command = ChildCommand {
-            program: PathBuf::from(&runnable.reference),
-            arguments: argv[1..]
-                .iter()
-                .map(|argument| places.fill(argument))
-                .collect(),
-            workdir,
-            environment: self.environment(submission, &places),
-        };
+        let command = self.command(
+            runnable,
+            &Placeholders {
+                inputs: request.inputs,
+                outputs: request.outputs,
+                case: request.case,
+            },
+        )?;
         segarena_child::run(&command, request).await
     }
 
     async fn release(&self, _runnable: Runnable) -> Result<(), BackendError> {
         Ok(())
+    }
+}
+
+/// A program that is kept warm, once it is started.
+struct WarmProcess<'a> {
+    command: ChildCommand<'a>,
+}
+
+#[async_trait]
+impl Start for WarmProcess<'_> {
+    type Running = WarmChild;
+
+    fn places(&self, request: &InteractionRequest<'_>) -> Places {
+        Places::as_they_are(request)
+    }
+
+    async fn start(
+        &self,
+        _request: &InteractionRequest<'_>,
+        listener: Listener,
+    ) -> Result<Started<WarmChild>, BackendError> {
+        start_warm(&self.command, listener).map(Started::Running)
     }
 }
 

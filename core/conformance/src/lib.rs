@@ -21,6 +21,7 @@ mod hostile;
 mod leftovers;
 mod stage;
 mod state;
+mod warm;
 
 use std::sync::Arc;
 
@@ -67,4 +68,9 @@ pub fn behaviours() -> Vec<Behaviour> {
         hostile::BEHAVIOURS,
     ]
     .concat()
+}
+
+/// What there is to show of a backend that can keep a submission warm.
+pub fn warm_behaviours() -> Vec<Behaviour> {
+    warm::BEHAVIOURS.to_vec()
 }

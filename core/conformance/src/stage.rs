@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Subject;
 use segarena_core::backend::{
-    BackendError, Execution, InferenceBackend, InteractionRequest, NoProgress, Submission,
+    BackendError, Execution, InferenceBackend, InteractionRequest, Lifetime, NoProgress, Submission,
 };
 use segarena_core::case::{CaseChoice, find_cases};
 use segarena_core::clicks::ChallengePolicy;
@@ -35,6 +35,8 @@ pub(super) struct Stage<'a> {
     pub(super) protocol: Protocol,
     /// The memory a submission may use.
     pub(super) memory: u64,
+    /// How long a submission that was started lives.
+    pub(super) lifetime: Lifetime,
     /// Cases side by side.
     pub(super) jobs: usize,
 }
@@ -68,6 +70,7 @@ impl<'a> Stage<'a> {
                 ..Protocol::default()
             },
             memory: PLENTY,
+            lifetime: Lifetime::Interaction,
             jobs: 1,
         }
     }
@@ -107,6 +110,7 @@ impl<'a> Stage<'a> {
                 protocol: self.protocol.clone(),
                 policy: Arc::new(ChallengePolicy),
             })),
+            lifetime: self.lifetime,
             output: self.output(),
             work_dir: None,
             keep_work: false,

@@ -1,5 +1,6 @@
 //! One interaction as a backend runs it: the request and the answer.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -50,8 +51,64 @@ pub enum Ending {
         /// The exit status seen, usually 137.
         code: Option<i32>,
     },
+    /// Kept warm, it answered that it is done, and runs on.
+    Answered,
+    /// Kept warm, it answered that it failed.
+    Failed {
+        /// Why, in its own words.
+        reason: String,
+    },
+    /// Kept warm, it gave no answer that counts.
+    NoAnswer(NoAnswer),
     /// The run was cancelled and the submission killed: no result at all.
     Cancelled,
+}
+
+/// How a submission that is kept warm came to give no answer that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum NoAnswer {
+    /// It was not ready within the time limit of an interaction.
+    NeverReady,
+    /// It ended with status 0 before it was ready.
+    EndedBeforeReady,
+    /// It ended with status 0 before it had answered.
+    Ended,
+    /// It answered before it was ready.
+    AnsweredBeforeReady,
+    /// It answered for another interaction than the one that it was asked for.
+    OtherInteraction,
+    /// It closed its standard input.
+    ClosedInput,
+    /// It closed its standard output.
+    ClosedOutput,
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const READY: &str = "a submission that is kept warm (SEGARENA_SERVE=1) writes the line \
+                             {\"segarena\": \"ready\"} to stdout and is then asked on stdin; one \
+                             that can't is run with lifetime = \"interaction\"";
+        match self {
+            Self::NeverReady => write!(
+                f,
+                "it was not ready within the time limit of an interaction ({READY})"
+            ),
+            Self::EndedBeforeReady => write!(f, "it ended before it was ready ({READY})"),
+            Self::Ended => f.write_str("it ended before it had answered"),
+            Self::AnsweredBeforeReady => {
+                write!(
+                    f,
+                    "it answered before it had said that it is ready ({READY})"
+                )
+            }
+            Self::OtherInteraction => f.write_str("it answered for another interaction"),
+            Self::ClosedInput => f.write_str("it closed its standard input and can't be asked"),
+            Self::ClosedOutput => {
+                f.write_str("it closed its standard output before it had answered")
+            }
+        }
+    }
 }
 
 /// The last lines of what a submission printed.
@@ -75,8 +132,12 @@ pub struct Phase {
 /// What a backend answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Execution {
-    /// The wall time of the whole run of the submission, create to exit.
+    /// The time that counts: the wall time of the whole run of the submission, create to exit, or
+    /// of one that is kept warm from the request sent to the answer read.
     pub wall: Duration,
+    /// How long a submission that is kept warm took until it was ready, where it was started for
+    /// this interaction. No part of `wall`.
+    pub load: Option<Duration>,
     /// Its parts, where the backend knows them. May also name work outside `wall`.
     pub phases: Vec<Phase>,
     /// How it ended.
@@ -92,6 +153,7 @@ impl Execution {
     pub fn new(wall: Duration, ending: Ending) -> Self {
         Self {
             wall,
+            load: None,
             phases: Vec::new(),
             ending,
             tails: LogTails::default(),

@@ -10,9 +10,9 @@ mod submission;
 use async_trait::async_trait;
 
 pub use error::{BackendError, BackendErrorKind};
-pub use execution::{Ending, Execution, InteractionRequest, LogTails, Phase};
+pub use execution::{Ending, Execution, InteractionRequest, LogTails, NoAnswer, Phase};
 pub use log::{LogCapture, LogStream};
-pub use session::{CaseRequest, CaseSession, FreshStarts};
+pub use session::{FreshStarts, Lifetime, Scope, SessionRequest, SubmissionSession};
 pub use status::{BackendStatus, Enforcement, Limit, LimitStatus};
 pub use submission::{
     ImageFacts, Placeholders, ProgramFacts, Runnable, Submission, SubmissionFacts,
@@ -60,18 +60,31 @@ pub trait InferenceBackend: Send + Sync {
         progress: &dyn PrepareProgress,
     ) -> Result<Runnable, BackendError>;
 
-    /// Begins a case: its interactions are asked of the session. The default starts the submission
-    /// anew for each, by [`infer`](Self::infer).
+    /// Whether [`open`](Self::open) knows every [`Scope`]: whether this backend can start a
+    /// submission once and ask it again and again. The default is no.
+    fn keeps_warm(&self) -> bool {
+        false
+    }
+
+    /// Begins a session, of which interactions are asked. The default starts the submission anew
+    /// for each, by [`infer`](Self::infer), and knows no other scope.
     ///
     /// # Errors
-    /// Only when the engine failed; never because of what the submission did.
+    /// When the engine failed, never because of what the submission did; and
+    /// [`BackendErrorKind::Unsupported`] where the scope can't be had.
     async fn open<'a>(
         &'a self,
         runnable: &'a Runnable,
-        case: &CaseRequest<'_>,
-    ) -> Result<Box<dyn CaseSession + 'a>, BackendError> {
-        let _ = case;
-        Ok(Box::new(FreshStarts::new(self, runnable)))
+        request: &SessionRequest<'_>,
+    ) -> Result<Box<dyn SubmissionSession + 'a>, BackendError> {
+        match request.scope {
+            Scope::Interaction => Ok(Box::new(FreshStarts::new(self, runnable))),
+            Scope::Case { .. } | Scope::Run { .. } => Err(BackendError::new(
+                BackendErrorKind::Unsupported,
+                format!("{} cannot keep a submission warm", self.kind()),
+            )
+            .with_advice("set lifetime = \"interaction\" under [backend]")),
+        }
     }
 
     /// Runs one interaction from start to exit and says how it went.

@@ -5,7 +5,7 @@
 //! what lies deep is first moved up, so that there are never more than two handles and no path
 //! grows long.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -25,29 +25,65 @@ const BATCH: usize = 4096;
 /// # Errors
 /// Those of the file system.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_dir() => {}
-        Ok(_) => return fs::remove_file(path),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    }
-    let name = path_name(path)?;
-    empty(&open_folder(CWD, &name)?)?;
-    Ok(rustix::fs::unlinkat(CWD, &*name, AtFlags::REMOVEDIR)?)
+    remove_tree_in(CWD, path.as_os_str())
 }
 
-/// Opens a folder to everybody: to its owner and to containers with another user. A link in its
-/// place is not followed.
+/// [`remove_tree`] of what has this name in a folder.
 ///
 /// # Errors
-/// If it is no folder, or not ours.
-pub fn open_to_all(path: &Path) -> io::Result<()> {
-    let folder = look_at_folder(CWD, &path_name(path)?)?;
-    let mode = rustix::fs::fstat(&folder)?.st_mode;
-    if Mode::from_raw_mode(mode).contains(Mode::from_raw_mode(0o777)) {
-        return Ok(());
+/// Those of the file system.
+pub fn remove_tree_in(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
+    let (parent, name) = (parent.as_fd(), c_name(name)?);
+    let found = match rustix::fs::statat(parent, &*name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) => FileType::from_raw_mode(found.st_mode),
+        Err(Errno::NOENT) => return Ok(()),
+        Err(errno) => return Err(errno.into()),
+    };
+    if found != FileType::Directory {
+        return Ok(rustix::fs::unlinkat(parent, &*name, AtFlags::empty())?);
     }
-    change_mode(&folder, 0o777)
+    empty(&open_folder(parent, &name)?)?;
+    Ok(rustix::fs::unlinkat(parent, &*name, AtFlags::REMOVEDIR)?)
+}
+
+/// Removes a folder of this name with all that is in it; whatever is no folder stays.
+///
+/// # Errors
+/// Those of the file system.
+pub fn remove_folder_in(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
+    let parent = parent.as_fd();
+    match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {
+            remove_tree_in(parent, name)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Sees to it that there is a folder of this name in `parent`, open to everybody: to its owner and
+/// to containers with another user. What else stands there is removed, and a link not followed.
+/// Returns the folder's handle.
+///
+/// # Errors
+/// Those of the file system; also if it is not ours.
+pub fn restore_folder(parent: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
+    let (parent, name) = (parent.as_fd(), c_name(name)?);
+    match rustix::fs::statat(parent, &*name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {}
+        Ok(_) => {
+            rustix::fs::unlinkat(parent, &*name, AtFlags::empty())?;
+            rustix::fs::mkdirat(parent, &*name, Mode::from_raw_mode(0o777))?;
+        }
+        Err(Errno::NOENT) => rustix::fs::mkdirat(parent, &*name, Mode::from_raw_mode(0o777))?,
+        Err(errno) => return Err(errno.into()),
+    }
+    let folder = look_at_folder(parent, &name)?;
+    let mode = rustix::fs::fstat(&folder)?.st_mode;
+    if !Mode::from_raw_mode(mode).contains(Mode::from_raw_mode(0o777)) {
+        change_mode(&folder, 0o777)?;
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::openat(&folder, c".", flags, Mode::empty())?)
 }
 
 /// Removes everything in a folder.
@@ -176,9 +212,9 @@ fn change_mode(handle: &OwnedFd, mode: u32) -> io::Result<()> {
     fs::set_permissions(name, Permissions::from_mode(mode))
 }
 
-fn path_name(path: &Path) -> io::Result<CString> {
+fn c_name(name: &OsStr) -> io::Result<CString> {
     use std::os::unix::ffi::OsStrExt;
-    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
+    CString::new(name.as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
 #[cfg(test)]
@@ -262,7 +298,6 @@ mod tests {
 
     #[test]
     fn names_of_any_bytes_are_removed() {
-        use std::ffi::OsStr;
         use std::os::unix::ffi::OsStrExt;
         let folder = tempfile::tempdir().unwrap();
         let tree = folder.path().join("tree");
@@ -287,16 +322,22 @@ mod tests {
     }
 
     #[test]
-    fn folders_opened_to_all_are_no_links() {
+    fn a_folder_is_restored_open_to_all_and_a_link_in_its_place_not_followed() {
         let folder = tempfile::tempdir().unwrap();
-        let (inner, link) = (folder.path().join("inner"), folder.path().join("link"));
-        fs::create_dir(&inner).unwrap();
-        fs::set_permissions(&inner, Permissions::from_mode(0o000)).unwrap();
-        symlink(&inner, &link).unwrap();
-        assert!(open_to_all(&link).is_err());
-        let mode = || fs::metadata(&inner).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(), 0);
-        open_to_all(&inner).unwrap();
-        assert_eq!(mode(), 0o777);
+        let parent = fs::File::open(folder.path()).unwrap();
+        let precious = folder.path().join("precious");
+        fs::create_dir(&precious).unwrap();
+        fs::set_permissions(&precious, Permissions::from_mode(0o000)).unwrap();
+        symlink(&precious, folder.path().join("link")).unwrap();
+        let mode = |name: &str| {
+            let found = fs::symlink_metadata(folder.path().join(name)).unwrap();
+            (found.is_dir(), found.permissions().mode() & 0o777)
+        };
+        restore_folder(&parent, OsStr::new("link")).unwrap();
+        restore_folder(&parent, OsStr::new("new")).unwrap();
+        assert_eq!(mode("precious"), (true, 0));
+        assert_eq!([mode("link"), mode("new")], [(true, 0o777); 2]);
+        restore_folder(&parent, OsStr::new("precious")).unwrap();
+        assert_eq!(mode("precious"), (true, 0o777));
     }
 }

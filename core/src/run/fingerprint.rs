@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::backend::Lifetime;
 use crate::protocol::Protocol;
 
 /// Everything that determines a submission's numbers.
@@ -21,6 +22,9 @@ pub struct Fingerprint {
     pub click_policy: String,
     /// The backend's kind.
     pub backend: String,
+    /// How long a submission that was started lives.
+    #[serde(default, skip_serializing_if = "Lifetime::is_cold")]
+    pub lifetime: Lifetime,
     /// What is run, from [`Runnable::fingerprint`](crate::backend::Runnable::fingerprint).
     pub submission: String,
     /// The SHA-256 of each case's files.
@@ -46,6 +50,8 @@ impl Fingerprint {
         }
         compare("the click policy", &self.click_policy, &other.click_policy);
         compare("the backend", &self.backend, &other.backend);
+        let (then, now) = (self.lifetime.name(), other.lifetime.name());
+        compare("the lifetime", then, now);
         compare("the submission", &self.submission, &other.submission);
         for (case, hash) in &self.cases {
             if other.cases.get(case).is_some_and(|now| now != hash) {
@@ -81,6 +87,7 @@ impl Fingerprint {
             track: self.track.clone(),
             click_policy: self.click_policy.clone(),
             backend: self.backend.clone(),
+            lifetime: self.lifetime,
             submission: self.submission.clone(),
         }
     }

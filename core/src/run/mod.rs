@@ -22,7 +22,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use segarena_dialogue::Track;
 use tokio_util::sync::CancellationToken;
 
-use crate::backend::{BackendError, BackendErrorKind, InferenceBackend, Runnable, Submission};
+use crate::backend::{
+    BackendError, BackendErrorKind, InferenceBackend, Lifetime, Runnable, Submission,
+};
 use crate::case::{CaseError, CaseFiles};
 use crate::event::{Event, Observer};
 use crate::protocol::Protocol;
@@ -67,6 +69,8 @@ pub struct Evaluation {
     pub backend: Arc<dyn InferenceBackend>,
     /// What is asked of a submission.
     pub track: Arc<dyn Track>,
+    /// How long a submission that was started lives.
+    pub lifetime: Lifetime,
     /// Where results go.
     pub output: PathBuf,
     /// Where work folders are made; none: inside the output folder.
@@ -267,6 +271,7 @@ impl Evaluation {
             backend: self.backend.kind().to_owned(),
             engine: format!("{}{}", status.engine, version.unwrap_or_default()),
             limits: status.limits.clone(),
+            lifetime: self.lifetime,
             jobs: self.jobs,
             images: self.images.to_string_lossy().into_owned(),
             ground_truth: self
@@ -485,6 +490,7 @@ impl Run {
             track: self.record.track.clone(),
             click_policy: self.record.click_policy.clone(),
             backend: self.record.backend.clone(),
+            lifetime: self.record.lifetime,
             submission: runnable.fingerprint.clone(),
             cases: own.collect(),
         }

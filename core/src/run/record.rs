@@ -7,7 +7,7 @@ use segarena_dialogue::clicks::ChallengePolicy;
 use segarena_dialogue::tracks::{TrackOptions, built_in};
 use serde::{Deserialize, Serialize};
 
-use crate::backend::LimitStatus;
+use crate::backend::{Lifetime, LimitStatus};
 use crate::protocol::Protocol;
 
 /// The record of a run, `OUT/run.json`.
@@ -37,6 +37,9 @@ pub struct RunRecord {
     /// The limits that submissions ran under, and those that could not be enforced.
     #[serde(default)]
     pub limits: Vec<LimitStatus>,
+    /// How long a submission that was started lived.
+    #[serde(default)]
+    pub lifetime: Lifetime,
     /// Cases side by side.
     pub jobs: usize,
     /// The images folder.

@@ -170,6 +170,7 @@ impl Evaluation {
                 track: self.track.id(),
                 click_policy: self.track.click_policy().unwrap_or_default(),
                 backend: self.backend.kind().to_owned(),
+                lifetime: self.lifetime,
                 submission: String::new(),
                 cases: std::collections::BTreeMap::new(),
             },

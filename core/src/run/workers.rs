@@ -10,14 +10,16 @@ use tokio_util::sync::CancellationToken;
 use super::fingerprint::Fingerprint;
 use super::journal::{Journal, JournalError};
 use super::{Evaluation, RunError, SubmissionSummary};
-use crate::backend::{InferenceBackend, Runnable};
+use crate::backend::{
+    InferenceBackend, Lifetime, Runnable, Scope, SessionRequest, SubmissionSession,
+};
 use crate::case::{Case, CaseFiles, stem};
 use crate::event::{Event, MeanMeasure, Observer};
 use crate::hash::hash_file;
 use crate::record::{CaseRecord, InteractionRecord};
 use crate::results::{SubmissionFiles, create_folder, metrics_table, write_json, write_whole};
-use crate::session::{Session, SessionSetting};
-use crate::work::WorkFolder;
+use crate::session::{Session, SessionError, SessionSetting};
+use crate::work::{CasesFolder, WorkFolder};
 
 /// One submission, ready to run on all cases.
 pub(super) struct SubmissionRun {
@@ -49,6 +51,23 @@ struct Done {
     journal: Journal,
     records: BTreeMap<String, CaseRecord>,
 }
+
+/// A submission that is kept for a run, and the folder in which it sees its cases.
+struct StartedForRun<'a> {
+    submission: Box<dyn SubmissionSession + 'a>,
+    cases: CasesFolder,
+}
+
+/// A case and the worker that runs it.
+struct Place<'a> {
+    case: &'a Case,
+    worker: usize,
+    stop: &'a CancellationToken,
+}
+
+/// The beginning of the names of the folders in which submissions see one case after the other: a
+/// case's own name never begins with a dot.
+const WORKER: &str = ".worker-";
 
 impl SubmissionRun {
     /// Runs the cases that are not among `finished`, and writes every result as it comes.
@@ -143,12 +162,16 @@ impl Shared {
     }
 
     async fn worker(&self, worker: usize, stop: &CancellationToken) -> Result<(), RunError> {
+        let mut for_run = None;
         while let Some(files) = self.next_case(stop) {
-            match self.case(&files, worker, stop).await {
+            match self.case(&files, worker, stop, &mut for_run).await {
                 Ok(()) => {}
                 Err(RunError::Session { source, .. }) if source.is_interruption() => break,
                 Err(error) => return Err(error),
             }
+        }
+        if let Some(StartedForRun { submission, .. }) = for_run {
+            submission.close().await?;
         }
         Ok(())
     }
@@ -161,52 +184,128 @@ impl Shared {
         }
     }
 
-    async fn case(
-        &self,
+    /// Runs a case on a submission of its own, or on the one that is kept `for_run`.
+    async fn case<'s>(
+        &'s self,
         files: &CaseFiles,
         worker: usize,
         stop: &CancellationToken,
+        for_run: &mut Option<StartedForRun<'s>>,
     ) -> Result<(), RunError> {
         let run = &self.run;
-        let evaluation = &run.evaluation;
         run.observer.notice(&Event::CaseStarted {
             submission: run.name().to_owned(),
             case: files.name.clone(),
         });
-        let case =
-            tokio::task::block_in_place(|| Case::load_for(files, &*self.run.evaluation.track))?;
-        let work = self.work_folder(files)?;
+        let evaluation = &run.evaluation;
+        let case = tokio::task::block_in_place(|| Case::load_for(files, &*evaluation.track))?;
+        let at = Place {
+            case: &case,
+            worker,
+            stop,
+        };
+        let record = if evaluation.lifetime == Lifetime::Run {
+            let started = match for_run {
+                Some(started) => started,
+                None => for_run.insert(self.start_for_run(&at).await?),
+            };
+            let work = self.work_folder_among(&started.cases, files)?;
+            self.dialogue(&at, &work, &mut *started.submission).await?
+        } else {
+            let work = self.work_folder(files)?;
+            let mut submission = self.start_for_case(&at, &work).await?;
+            let record = self.dialogue(&at, &work, &mut *submission).await?;
+            let closed = submission.close().await;
+            closed.map_err(|error| self.error_of_case(&case, error.into()))?;
+            record
+        };
+        self.finish(record)
+    }
+
+    /// Begins to keep a submission for all cases that this worker takes.
+    async fn start_for_run(&self, at: &Place<'_>) -> Result<StartedForRun<'_>, RunError> {
+        let path = self.run.work.join(format!("{WORKER}{}", at.worker));
+        let cases = CasesFolder::create(&path).map_err(|source| RunError::Work { path, source })?;
+        let scope = Scope::Run {
+            cases: cases.path(),
+        };
+        let submission = self.open(at, scope).await?;
+        Ok(StartedForRun { submission, cases })
+    }
+
+    async fn start_for_case(
+        &self,
+        at: &Place<'_>,
+        work: &WorkFolder,
+    ) -> Result<Box<dyn SubmissionSession + '_>, RunError> {
+        let scope = match self.run.evaluation.lifetime {
+            Lifetime::Interaction => Scope::Interaction,
+            Lifetime::Case | Lifetime::Run => Scope::Case {
+                case: &at.case.name,
+                inputs: work.inputs(),
+                outputs: work.outputs(),
+            },
+        };
+        self.open(at, scope).await
+    }
+
+    async fn open(
+        &self,
+        at: &Place<'_>,
+        scope: Scope<'_>,
+    ) -> Result<Box<dyn SubmissionSession + '_>, RunError> {
+        let run = &self.run;
+        let request = SessionRequest {
+            run_id: &run.run_id,
+            scope,
+            cancel: at.stop.clone(),
+            worker: at.worker,
+        };
+        let opened = run.backend.open(&run.runnable, &request).await;
+        opened.map_err(|error| self.error_of_case(at.case, error.into()))
+    }
+
+    /// Holds a case's dialogue with a submission, and keeps each interaction as it comes.
+    async fn dialogue(
+        &self,
+        at: &Place<'_>,
+        work: &WorkFolder,
+        submission: &mut dyn SubmissionSession,
+    ) -> Result<CaseRecord, RunError> {
+        let run = &self.run;
+        let evaluation = &run.evaluation;
         let setting = SessionSetting {
             run_id: &run.run_id,
-            backend: &*run.backend,
             runnable: &run.runnable,
+            lifetime: evaluation.lifetime,
             track: &*evaluation.track,
             protocol: &evaluation.protocol,
             files: &run.files,
             observer: &*run.observer,
             waits: &crate::retry::WAITS,
-            cancel: stop,
-            worker,
+            cancel: at.stop,
+            worker: at.worker,
             jobs: evaluation.jobs,
         };
-        let of_case = |source| RunError::Session {
-            submission: run.name().to_owned(),
-            case: files.name.clone(),
-            source: Box::new(source),
-        };
-        let mut session = Session::open(setting, &case, &work)
-            .await
-            .map_err(of_case)?;
+        let of_case = |source| self.error_of_case(at.case, source);
+        let mut session = Session::begin(setting, at.case, work, submission).map_err(of_case)?;
         while let Some(record) = session.next().await.map_err(of_case)? {
-            self.note_interaction(&case.name, record)?;
+            self.note_interaction(&at.case.name, record)?;
             run.observer.notice(&Event::InteractionFinished {
                 submission: run.name().to_owned(),
-                case: case.name.clone(),
+                case: at.case.name.clone(),
                 record: record.clone(),
             });
         }
-        let record = session.finish().await.map_err(of_case)?;
-        self.finish(record)
+        session.finish().map_err(of_case)
+    }
+
+    fn error_of_case(&self, case: &Case, source: SessionError) -> RunError {
+        RunError::Session {
+            submission: self.run.name().to_owned(),
+            case: case.name.clone(),
+            source: Box::new(source),
+        }
     }
 
     fn work_folder(&self, files: &CaseFiles) -> Result<WorkFolder, RunError> {
@@ -217,6 +316,23 @@ impl Shared {
         })?;
         Ok(if self.run.evaluation.keep_work {
             folder.kept()
+        } else {
+            folder
+        })
+    }
+
+    fn work_folder_among(
+        &self,
+        cases: &CasesFolder,
+        files: &CaseFiles,
+    ) -> Result<WorkFolder, RunError> {
+        let folder = WorkFolder::create_among(cases, files.stem());
+        let folder = folder.map_err(|source| RunError::Work {
+            path: cases.path().join(files.stem()),
+            source,
+        })?;
+        Ok(if self.run.evaluation.keep_work {
+            folder.kept_at(self.run.work.join(files.stem()))
         } else {
             folder
         })

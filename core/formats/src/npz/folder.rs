@@ -36,6 +36,14 @@ impl Folder {
         })
     }
 
+    /// The folder that this handle was opened for, which is at `path`.
+    pub fn of_handle(handle: OwnedFd, path: &Path) -> Self {
+        Self {
+            handle,
+            path: path.to_owned(),
+        }
+    }
+
     /// The path the folder was opened by, for messages.
     pub fn path(&self) -> &Path {
         &self.path
