@@ -3,7 +3,7 @@
 //! Deterministic, integer arithmetic only. Cases named `crash_always*` never get an output;
 //! `crash_at_click_2*` get none at the second click. Images with `text_prompts` and no boxes are
 //! segmented by the intensities that the prompts name.
-
+//!
 //! Kept warm (`SEGARENA_SERVE=1`) it is started once and asked on standard input.
 
 mod segment;

@@ -9,6 +9,7 @@ use numpy::prelude::*;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
+use segarena_core::backend::Lifetime;
 use segarena_core::dialogue::tracks::{self, TrackOptions};
 use segarena_core::dialogue::{
     Answer, CaseTruth, Dialogue, Member, Prompt as Asked, Track, TruthReading, Value,
@@ -324,6 +325,7 @@ impl Session {
             schema: CaseRecord::SCHEMA,
             case: self.case.clone(),
             track: self.track.id(),
+            lifetime: Lifetime::default(),
             labels: self.labels.labels().to_vec(),
             has_boxes: self.given.boxes.is_some(),
             shape: self.shape,

@@ -1,6 +1,7 @@
 //! Events and records for tests.
 #![allow(clippy::unwrap_used)]
 
+use segarena_core::backend::Lifetime;
 use segarena_core::clicks::{Click, ClickKind};
 use segarena_core::dialogue::PromptKind;
 use segarena_core::event::{Event, MeanMeasure};
@@ -63,6 +64,7 @@ pub(crate) fn record(case: &str, score: f64, outcomes: Vec<Outcome>) -> CaseReco
         track: "cvpr25-interactive@1".to_owned(),
         schema: CaseRecord::SCHEMA,
         case: case.into(),
+        lifetime: Lifetime::Interaction,
         labels: vec![1],
         has_boxes: true,
         shape: [4, 4, 4],

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use base64::Engine as _;
-use segarena_core::backend::Enforcement;
+use segarena_core::backend::{Enforcement, Lifetime};
 use segarena_core::dialogue::PromptKind;
 use segarena_core::protocol::OverTime;
 use segarena_core::run::{PastRun, RunRecord};
@@ -192,6 +192,7 @@ fn facts(run: &PastRun) -> Vec<(&'static str, String)> {
         ("protocol", protocol_words(record)),
         ("time limit", limit_words(record)),
         ("run on", format!("{} ({})", record.backend, record.engine)),
+        ("started", started(record.lifetime).to_owned()),
         ("cases at once", record.jobs.to_string()),
         ("segarena", record.segarena.clone()),
         ("page made", ongoing::now()),
@@ -270,4 +271,12 @@ fn cautions(run: &PastRun) -> Vec<String> {
         }
     }
     cautions
+}
+/// How often submissions were started, which says what their times are made of.
+fn started(lifetime: Lifetime) -> &'static str {
+    match lifetime {
+        Lifetime::Interaction => "anew for each interaction",
+        Lifetime::Case => "once for each case and kept warm: its times are without loading",
+        Lifetime::Run => "once for all cases and kept warm: its times are without loading",
+    }
 }

@@ -53,7 +53,11 @@ fn an_unknown_key_is_named_with_its_line_and_the_keys_there_are() {
     refused_config(
         "env =",
         "environment =",
-        &["line 8", "environment", "expected `kind` or `env`"],
+        &[
+            "line 8",
+            "environment",
+            "expected one of `kind`, `lifetime`, `env`",
+        ],
     );
     refused_config("[output]", "[outputs]", &["outputs", "output"]);
     refused_config("command =", "cmd = 1\ncommand =", &["cmd"]);

@@ -28,3 +28,4 @@ mod stand_in;
 mod telling;
 mod text_track;
 mod validate;
+mod warm;

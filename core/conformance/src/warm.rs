@@ -189,7 +189,7 @@ fn what_hangs_is_killed_with_all_that_it_started(subject: &dyn Subject) {
 
 /// One that knows nothing of being kept warm does its case and ends.
 fn what_was_never_ready_is_told_so(subject: &dyn Subject) {
-    let seen = misbehaves(subject, &predict(), 1, 120);
+    let seen = misbehaves(subject, "echo predicted; exit 0", 1, 120);
     each_is(&seen, &Outcome::NoAnswer(NoAnswer::EndedBeforeReady));
     let told = seen[0].outcome.describe();
     assert!(told.contains("lifetime = \"interaction\""), "{told}");

@@ -15,7 +15,7 @@ pub struct PastRun {
     /// What was evaluated, and how.
     pub record: RunRecord,
     /// The submissions with results in the folder: those of the last run in its order, then those
-    /// of earlier runs by name.
+    /// of earlier runs by name, but for those that had another lifetime.
     pub submissions: Vec<PastSubmission>,
 }
 
@@ -103,7 +103,12 @@ impl PastRun {
             submissions.push(past);
         }
         for name in earlier_submissions(output, &record) {
-            submissions.push(PastSubmission::read(output, &name, &record)?);
+            let earlier = PastSubmission::read(output, &name, &record)?;
+            // Warm and cold are never ranked together.
+            let is_alike = |case: &CaseRecord| case.lifetime == record.lifetime;
+            if earlier.cases.iter().all(is_alike) {
+                submissions.push(earlier);
+            }
         }
         Ok(Self {
             output: output.to_owned(),
