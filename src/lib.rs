@@ -16,6 +16,8 @@
 //! }
 //! ```
 #![warn(missing_docs)]
+// Whoever reads may go away: `stdout` and `stderr` take that for no failure.
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 mod args;
 mod baseline;
@@ -32,6 +34,7 @@ mod log;
 mod new;
 mod phantom;
 mod plan;
+mod printable;
 mod progress;
 mod ranking;
 mod registry;
@@ -40,6 +43,7 @@ mod report;
 mod setting;
 mod slurm;
 mod statistics;
+mod stderr;
 mod stdout;
 mod submissions;
 mod summary;
@@ -109,7 +113,7 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Probe { attempt } => return ExitCode::from(doctor::probe::attempt(&attempt)),
     };
     let status = result.unwrap_or_else(|error| {
-        eprintln!("{}", exit::explain(&error));
+        stderr::line(exit::explain(&error));
         ExitStatus::of_error(&error)
     });
     status.into()

@@ -11,7 +11,10 @@ pub(crate) fn listen(asked_for: Option<Targets>) {
     let Some(filter) = asked_for.or_else(everybodys) else {
         return;
     };
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        // That nobody hears is no failure.
+        .log_internal_errors(false);
     // A program that uses this one as a library may have a subscriber of its own, which stays.
     let _ = tracing_subscriber::registry()
         .with(lines)

@@ -11,7 +11,7 @@ use segarena_core::clicks::ClickPolicy;
 use segarena_core::dialogue::Track;
 use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
 use segarena_core::protocol::Protocol;
-use segarena_core::run::Evaluation;
+use segarena_core::run::{Evaluation, Restart};
 use toml::Spanned;
 
 use crate::args::EvaluateOptions;
@@ -20,6 +20,7 @@ use crate::environment::expand;
 use crate::ranking::{Groups, Settings, columns_of};
 use crate::registry::{BackendSection, PolicyOptions, Registry};
 use crate::setting::{Setting, folder};
+use crate::stderr;
 use crate::submissions::{self, Found};
 
 /// What `segarena evaluate` is about to do.
@@ -114,7 +115,7 @@ impl Planner<'_> {
             keep_work: self
                 .config
                 .is_some_and(|config| config.file.output.keep_work),
-            restart: self.options.restart,
+            restart: self.restart(),
             jobs,
         };
         Ok(Plan {
@@ -175,9 +176,9 @@ impl Planner<'_> {
             }
             (Some(flag), in_file) => {
                 if in_file.is_some() {
-                    eprintln!(
+                    stderr::line(format_args!(
                         "note: --backend {flag} is another kind than the file's; its [backend] options are left out"
-                    );
+                    ));
                 }
                 (BackendSection::without_file(flag), Place::Flag("--backend"))
             }
@@ -386,6 +387,17 @@ impl Planner<'_> {
 
     fn first(&self) -> Result<Option<usize>, ConfigError> {
         at_least_one(self.options.first, || Place::Flag("--first"))
+    }
+
+    /// A choice of cases restarts these, and nothing else.
+    fn restart(&self) -> Restart {
+        let options = self.options;
+        let is_choice = !options.cases.is_empty() || options.first.is_some();
+        match (options.restart, is_choice) {
+            (false, _) => Restart::Nothing,
+            (true, true) => Restart::Cases,
+            (true, false) => Restart::Everything,
+        }
     }
 
     fn jobs(&self) -> Result<usize, ConfigError> {

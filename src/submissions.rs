@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use segarena_core::backend::{Submission, SubmissionSource};
+use segarena_core::backend::{Submission, SubmissionSource, Workdir};
 
 use crate::config::{ConfigError, LoadedConfig, Place, SubmissionTable};
 use crate::registry::BackendSection;
@@ -151,7 +151,7 @@ fn source(
     }
 }
 
-fn workdir(config: &LoadedConfig, table: &SubmissionTable) -> Result<PathBuf, ConfigError> {
+fn workdir(config: &LoadedConfig, table: &SubmissionTable) -> Result<Workdir, ConfigError> {
     let path = match &table.workdir {
         None => config.resolve(Path::new("")),
         Some(workdir) => {
@@ -165,13 +165,34 @@ fn workdir(config: &LoadedConfig, table: &SubmissionTable) -> Result<PathBuf, Co
             )?
         }
     };
-    let path = if path.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        path
+    Ok(Workdir {
+        relative: relative(&path, &config.resolve(Path::new(""))),
+        path: absolute(path),
+    })
+}
+
+/// The path as an absolute one: a submission runs in it, so a relative one would soon mean another
+/// folder.
+fn absolute(path: PathBuf) -> PathBuf {
+    let path = match path.as_os_str().is_empty() {
+        true => PathBuf::from("."),
+        false => path,
     };
-    // The submission runs in it, so a relative path would soon mean another folder.
-    Ok(std::path::absolute(&path).unwrap_or(path))
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// The path as seen from `folder`, however the two are spelled; the path itself where it leads
+/// elsewhere.
+fn relative(path: &Path, folder: &Path) -> PathBuf {
+    let real = |path: &Path| {
+        let path = absolute(path.to_owned());
+        path.canonicalize().unwrap_or(path)
+    };
+    let path = real(path);
+    match path.strip_prefix(real(folder)) {
+        Ok(inside) => Path::new(".").join(inside),
+        Err(_) => path,
+    }
 }
 
 /// The submissions of a folder, in the order of their names: archives for an engine, SIF files as
@@ -269,7 +290,10 @@ fn program(path: &Path) -> Option<Submission> {
     }
     let name = path.file_name()?.to_str()?.to_lowercase();
     let argv = ["sh", "predict.sh"].map(str::to_owned).to_vec();
-    let workdir = std::path::absolute(path).ok()?;
+    let workdir = Workdir {
+        path: std::path::absolute(path).ok()?,
+        relative: path.file_name()?.into(),
+    };
     Some(Submission {
         name,
         source: SubmissionSource::Command { argv, workdir },

@@ -131,7 +131,7 @@ struct Plain {
 
 impl Plain {
     fn command(&self, name: &str, argv: Vec<String>) -> Submission {
-        let workdir = self.folder.path().to_owned();
+        let workdir = self.folder.path().to_owned().into();
         submission(name, SubmissionSource::Command { argv, workdir })
     }
 }

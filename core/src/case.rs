@@ -104,6 +104,15 @@ pub struct CaseFiles {
 }
 
 impl CaseFiles {
+    /// A case of a past run, of which only the name counts.
+    pub(crate) fn nowhere(name: String) -> Self {
+        Self {
+            name,
+            image: PathBuf::new(),
+            ground_truth: PathBuf::new(),
+        }
+    }
+
     /// The case's name without `.npz`.
     pub fn stem(&self) -> &str {
         stem(&self.name)

@@ -94,6 +94,10 @@ impl InferenceBackend for RetryingBackend {
         self.inner.check().await
     }
 
+    fn known_fingerprint(&self, submission: &Submission) -> Option<String> {
+        self.inner.known_fingerprint(submission)
+    }
+
     async fn prepare(
         &self,
         submission: &Submission,

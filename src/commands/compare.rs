@@ -13,9 +13,11 @@ use serde_json::Value;
 use crate::args::CompareOptions;
 use crate::config::ConfigError;
 use crate::exit::ExitStatus;
-use crate::progress::{count, printable};
+use crate::printable::printable;
+use crate::progress::count;
 use crate::ranking::{Column, scores_of};
 use crate::statistics::{mean, mean_with_interval, sign_flip_test, signed_rank};
+use crate::stdout;
 
 /// The differences of one score between two submissions, second less first.
 #[derive(Debug, Serialize)]
@@ -99,7 +101,7 @@ pub(crate) fn compare(options: &CompareOptions) -> anyhow::Result<ExitStatus> {
         comparisons,
     };
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&compared)?);
+        stdout::print(&(serde_json::to_string_pretty(&compared)? + "\n"));
         return Ok(ExitStatus::Done);
     }
     print_verdict(&compared);
@@ -111,13 +113,13 @@ pub(crate) fn compare(options: &CompareOptions) -> anyhow::Result<ExitStatus> {
 
 fn print_verdict(compared: &Compared) {
     let may = |is_so: bool| if is_so { "may" } else { "must not" };
-    println!(
+    stdout::line(format_args!(
         "scores {} be compared; running times {} be compared",
         may(compared.scores_comparable),
         may(compared.times_comparable)
-    );
+    ));
     for remark in &compared.remarks {
-        println!("  {}", printable(remark));
+        stdout::line(format_args!("  {}", printable(remark)));
     }
 }
 
@@ -360,29 +362,29 @@ fn print(comparison: &Comparison) {
         ..
     } = comparison;
     let (first, second) = (first_run.as_path(), second_run.as_path());
-    println!(
+    stdout::line(format_args!(
         "\n{} ({}) and {} ({}): {} in both",
         printable(a),
         first.display(),
         printable(b),
         second.display(),
         count(comparison.cases, "case")
-    );
+    ));
     for (names, folder) in [
         (&comparison.only_first, first),
         (&comparison.only_second, second),
     ] {
         if !names.is_empty() {
-            println!(
+            stdout::line(format_args!(
                 "the case sets differ: {} only in {}: {}",
                 count(names.len(), "case"),
                 folder.display(),
                 printable(&names.join(", "))
-            );
+            ));
         }
     }
     if comparison.cases == 0 {
-        println!("nothing to compare");
+        stdout::line("nothing to compare");
         return;
     }
     let mut table = Table::new();
@@ -409,18 +411,18 @@ fn print(comparison: &Comparison) {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    println!("{table}");
-    println!("differences are second less first, case by case; the intervals are bootstrap's");
-    println!("p: how often chance alone would make a difference this large (sign-flip test);");
-    println!("Wilcoxon: the same by his signed-rank test");
+    stdout::line(format_args!("{table}"));
+    stdout::line("differences are second less first, case by case; the intervals are bootstrap's");
+    stdout::line("p: how often chance alone would make a difference this large (sign-flip test);");
+    stdout::line("Wilcoxon: the same by his signed-rank test");
     for case in &comparison.largest {
-        println!(
+        stdout::line(format_args!(
             "{}: final {} {:.4} and {:.4}, {:+.4}",
             printable(&case.case),
             case.score,
             case.first,
             case.second,
             case.second - case.first
-        );
+        ));
     }
 }

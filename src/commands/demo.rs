@@ -12,7 +12,7 @@ use crate::exit::ExitStatus;
 use crate::phantom::{phantoms, text_phantoms};
 use crate::plan::Plan;
 use crate::registry::Registry;
-use crate::stdout;
+use crate::{stderr, stdout};
 
 pub(crate) fn demo(registry: &Registry, options: &DemoOptions) -> anyhow::Result<ExitStatus> {
     let (phantoms, default) = match options.track {
@@ -40,7 +40,7 @@ pub(crate) fn demo(registry: &Registry, options: &DemoOptions) -> anyhow::Result
         .as_deref()
         .is_some_and(events::is_stdout)
     {
-        eprint!("{words}");
+        stderr::print(&words);
     } else {
         stdout::print(&words);
     }

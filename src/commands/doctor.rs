@@ -10,6 +10,8 @@ use crate::config::LoadedConfig;
 use crate::doctor::{Examination, Verdict, examine};
 use crate::exit::ExitStatus;
 use crate::registry::{BackendSection, Registry};
+use crate::stderr;
+use crate::stdout;
 
 pub(crate) fn doctor(registry: &Registry, options: &DoctorOptions) -> anyhow::Result<ExitStatus> {
     let sections = sections(registry, options)?;
@@ -20,14 +22,14 @@ pub(crate) fn doctor(registry: &Registry, options: &DoctorOptions) -> anyhow::Re
         .context("cannot start the runtime")?;
     let mut examinations = Vec::new();
     for section in &sections {
-        eprintln!("examining {} …", section.kind());
+        stderr::line(format_args!("examining {} …", section.kind()));
         examinations.push(runtime.block_on(examine(registry, section)));
     }
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&examinations)?);
+        stdout::print(&(serde_json::to_string_pretty(&examinations)? + "\n"));
     } else {
         for examination in &examinations {
-            println!("{}", describe(examination));
+            stdout::line(describe(examination));
         }
     }
     // Without a choice, what is not here is no failure: something else may be.

@@ -17,6 +17,7 @@ use crate::plan::Plan;
 use crate::progress::Listeners;
 use crate::ranking::Settings;
 use crate::registry::Registry;
+use crate::stderr;
 use crate::summary::{self, Look};
 use crate::{report, stdout};
 
@@ -57,7 +58,7 @@ fn evaluate_shard(
     let result = result?;
     ranking.keep(&output)?;
     if result.interrupted {
-        eprintln!("interrupted: the same command goes on where this shard was");
+        stderr::line("interrupted: the same command goes on where this shard was");
         return Ok(ExitStatus::GoOnLater);
     }
     stdout::print(&format!(
@@ -111,13 +112,10 @@ fn print_end(result: &RunSummary, output: &Path, ranking: &Settings, options: &P
         report_on(output, ranking);
         return;
     }
-    eprint!(
-        "{}",
-        summary::text(result, output, ranking, Look::of_stderr())
-    );
+    stderr::print(&summary::text(result, output, ranking, Look::of_stderr()));
     match report::write(output, ranking) {
-        Ok(path) => eprintln!("report: {}", path.display()),
-        Err(error) => eprintln!("there is no report: {error:#}"),
+        Ok(path) => stderr::line(format_args!("report: {}", path.display())),
+        Err(error) => stderr::line(format_args!("there is no report: {error:#}")),
     }
 }
 
@@ -131,10 +129,14 @@ struct KeepRanking {
 
 impl Observer for KeepRanking {
     fn notice(&self, event: &Event) {
-        if matches!(event, Event::RunStarted { .. })
-            && let Err(error) = self.ranking.keep(&self.output)
-        {
-            eprintln!("warning: {error}; reports made later will rank by the defaults");
+        let is_begun = matches!(
+            event,
+            Event::SubmissionStarted { .. } | Event::SubmissionFailed { .. }
+        );
+        if is_begun && let Err(error) = self.ranking.keep(&self.output) {
+            stderr::line(format_args!(
+                "warning: {error}; reports made later will rank by the defaults"
+            ));
         }
         self.rest.notice(event);
     }
@@ -167,7 +169,8 @@ fn in_runtime(
     Ok((runtime, cancel))
 }
 
-/// The first Ctrl-C (or SIGTERM) stops the run in order, the second at once.
+/// The first Ctrl-C (or SIGTERM, or SIGHUP when a terminal or an ssh goes away) stops the run in
+/// order, the second at once.
 pub(crate) async fn stop_on_signal(
     cancel: CancellationToken,
     observer: Arc<dyn Observer>,
@@ -180,8 +183,21 @@ pub(crate) async fn stop_on_signal(
     ) else {
         return;
     };
+    // Who started this by `nohup` wants it to go on without a terminal.
+    let mut hang_up = match ignores_hang_up() {
+        true => None,
+        false => signal(SignalKind::hangup()).ok(),
+    };
+    let mut hung_up = async || match &mut hang_up {
+        Some(hang_up) => hang_up.recv().await,
+        None => std::future::pending().await,
+    };
     let mut next = async || {
-        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hung_up() => {}
+        }
     };
     next().await;
     observer.notice(&Event::Stopping);
@@ -190,9 +206,17 @@ pub(crate) async fn stop_on_signal(
     std::process::exit(at_once.code().into());
 }
 
+/// Whether this process was told to ignore SIGHUP, the first of the signals.
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 != 0)
+}
+
 fn status_of(summary: &RunSummary) -> ExitStatus {
     if summary.interrupted {
-        eprintln!("interrupted: the same command goes on where this run was");
+        stderr::line("interrupted: the same command goes on where this run was");
         return ExitStatus::Failed;
     }
     if summary.has_failure() {

@@ -14,8 +14,10 @@ use segarena_core::run::{PastRun, PastSubmission};
 
 use crate::args::ExportOptions;
 use crate::exit::ExitStatus;
-use crate::progress::{count, printable};
+use crate::printable::printable;
+use crate::progress::count;
 use crate::report::case_files;
+use crate::stderr;
 use crate::stdout;
 
 pub(crate) fn export(options: &ExportOptions) -> anyhow::Result<ExitStatus> {
@@ -35,7 +37,7 @@ pub(crate) fn export(options: &ExportOptions) -> anyhow::Result<ExitStatus> {
         let written = export_case(submission, record, &files, options);
         if let Err(error) = &written {
             let words = format!("FAILED   {}, {}: {error:#}", submission.name, record.case);
-            eprintln!("{}", printable(&words));
+            stderr::line(printable(&words));
         }
         written.is_ok()
     };

@@ -9,6 +9,7 @@ use super::report::report_on;
 use crate::args::GatherOptions;
 use crate::exit::ExitStatus;
 use crate::ranking::Settings;
+use crate::stderr;
 use crate::stdout;
 use crate::summary::{self, Look};
 
@@ -35,7 +36,7 @@ pub(crate) fn gather(options: &GatherOptions) -> anyhow::Result<ExitStatus> {
             false => ExitStatus::Done,
         });
     }
-    eprint!("{}", missing_text(&missing, pairs));
+    stderr::print(&missing_text(&missing, pairs));
     Ok(ExitStatus::SomeFailed)
 }
 

@@ -9,7 +9,9 @@ use rayon::prelude::*;
 use crate::args::ImportOptions;
 use crate::exit::ExitStatus;
 use crate::import::{Import, Imported, Pair, Pairs};
-use crate::progress::{count, printable};
+use crate::printable::printable;
+use crate::progress::count;
+use crate::stderr;
 use crate::stdout;
 
 pub(crate) fn import(options: &ImportOptions) -> anyhow::Result<ExitStatus> {
@@ -152,7 +154,7 @@ impl Telling {
     fn line(&self, words: &str) {
         let words = printable(words);
         if self.bar.is_hidden() {
-            eprintln!("{words}");
+            stderr::line(format_args!("{words}"));
         } else {
             self.bar.println(words);
         }

@@ -13,6 +13,7 @@ use crate::exit::ExitStatus;
 use crate::registry::BackendSection;
 use crate::replay::{ReplayCommand, make};
 use crate::report::case_files;
+use crate::stderr;
 use crate::stdout;
 use crate::submissions::Found;
 
@@ -52,7 +53,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitStatus> {
     if let (Some(known), Ok(now)) = (known, hash_case(&files))
         && known.sha256 != now
     {
-        eprintln!("note: the image or the ground truth is not the file that was evaluated");
+        stderr::line("note: the image or the ground truth is not the file that was evaluated");
     }
     stdout::print(&format!(
         "inputs   {}\noutputs  {} ({}; what else a submission keeps in either folder is not saved)\n",
@@ -82,7 +83,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitStatus> {
         return Ok(ExitStatus::Done);
     }
     let status = command.run()?;
-    eprintln!("it ended with {status}");
+    stderr::line(format_args!("it ended with {status}"));
     Ok(match status.success() {
         true => ExitStatus::Done,
         false => ExitStatus::SomeFailed,

@@ -10,11 +10,13 @@ use crate::args::ReportOptions;
 use crate::config::LoadedConfig;
 use crate::exit::ExitStatus;
 use crate::ranking::Settings;
+use crate::stderr;
+use crate::stdout;
 use crate::{plan, report};
 
 pub(crate) fn report(options: &ReportOptions) -> anyhow::Result<ExitStatus> {
     let settings = settings(options)?;
-    println!("{}", make(options, &settings)?.display());
+    stdout::line(make(options, &settings)?.display());
     if options.watch {
         watch(options, &settings)?;
     }
@@ -71,7 +73,7 @@ fn watch(options: &ReportOptions, settings: &Settings) -> anyhow::Result<()> {
 /// The report at the end of an evaluation, whose results are safe whether it can be made or not.
 pub(crate) fn report_on(output: &Path, settings: &Settings) {
     match report::write(output, settings) {
-        Ok(path) => crate::stdout::print(&format!("report: {}\n", path.display())),
-        Err(error) => eprintln!("there is no report: {error:#}"),
+        Ok(path) => stdout::print(&format!("report: {}\n", path.display())),
+        Err(error) => stderr::line(format_args!("there is no report: {error:#}")),
     }
 }

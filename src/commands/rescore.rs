@@ -3,14 +3,17 @@
 use std::path::Path;
 
 use anyhow::Context;
+use segarena_core::case::CaseFiles;
 use segarena_core::record::CaseRecord;
 use segarena_core::results::{SubmissionFiles, create_folder, metrics_table, write_whole};
 use segarena_core::run::{PastRun, PastSubmission, Progress, rescore_case};
 
 use crate::args::RescoreOptions;
 use crate::exit::ExitStatus;
-use crate::progress::{count, printable};
+use crate::printable::printable;
+use crate::progress::count;
 use crate::report::case_files;
+use crate::stdout;
 
 pub(crate) fn rescore(options: &RescoreOptions) -> anyhow::Result<ExitStatus> {
     let mut run = PastRun::read(&options.results)?;
@@ -28,28 +31,38 @@ pub(crate) fn rescore(options: &RescoreOptions) -> anyhow::Result<ExitStatus> {
     })?;
     let mut all_the_same = true;
     for submission in &run.submissions {
-        let (records, findings) = rescore_submission(&run, submission);
+        let Again { records, findings } = Again::of(&run, submission);
         let table = metrics_table(&*track, &records);
         let path = submission.files.table();
         let was = std::fs::read(&path).ok();
         let same_table = was.as_ref() == Some(&table);
         if !same_table {
-            let what = if was.is_some() {
-                "is not what the predictions give"
-            } else {
+            let what = if was.is_none() {
                 "is missing or can't be read"
+            } else if records.len() < submission.cases.len() {
+                "could not be checked"
+            } else {
+                "is not what the predictions give"
             };
-            println!("{}: {} {what}", printable(&submission.name), path.display());
+            stdout::line(format_args!(
+                "{}: {} {what}",
+                printable(&submission.name),
+                path.display()
+            ));
         }
         for finding in &findings {
-            println!("{}: {}", printable(&submission.name), printable(finding));
+            stdout::line(format_args!(
+                "{}: {}",
+                printable(&submission.name),
+                printable(finding)
+            ));
         }
         if same_table && findings.is_empty() {
             let cases = count(records.len(), "case");
-            println!(
+            stdout::line(format_args!(
                 "{}: the same scores and the same table, {cases}",
                 printable(&submission.name)
-            );
+            ));
         } else {
             all_the_same = false;
         }
@@ -64,30 +77,57 @@ pub(crate) fn rescore(options: &RescoreOptions) -> anyhow::Result<ExitStatus> {
     })
 }
 
-/// The cases' records with the scores of today, and what is not as it was.
-fn rescore_submission(
-    run: &PastRun,
-    submission: &PastSubmission,
-) -> (Vec<CaseRecord>, Vec<String>) {
-    let mut records = Vec::new();
-    let mut findings = missing_cases(run, submission);
-    for record in &submission.cases {
-        let files = case_files(run, &record.case);
-        match rescore_case(run, submission, record, &files) {
-            Ok(rescored) => {
-                let of_case = rescored.findings.iter();
-                findings.extend(of_case.map(|finding| format!("{}: {finding}", record.case)));
-                records.push(rescored.record);
-            }
-            Err(problem) => {
-                findings.push(format!(
-                    "{}: cannot be scored again: {problem}",
-                    record.case
-                ));
+/// A submission scored again.
+struct Again {
+    /// The records, with the scores of today, of the cases that could be scored.
+    records: Vec<CaseRecord>,
+    /// What is not as it was.
+    findings: Vec<String>,
+}
+
+impl Again {
+    fn of(run: &PastRun, submission: &PastSubmission) -> Self {
+        let mut records = Vec::new();
+        let mut findings = missing_cases(run, submission);
+        for record in &submission.cases {
+            let files = case_files(run, &record.case);
+            let rescored = match missing_file(submission, &files) {
+                Some(missing) => Err(missing),
+                None => rescore_case(run, submission, record, &files),
+            };
+            match rescored {
+                Ok(rescored) => {
+                    let of_case = rescored.findings.iter();
+                    findings.extend(of_case.map(|finding| format!("{}: {finding}", record.case)));
+                    records.push(rescored.record);
+                }
+                Err(problem) => {
+                    findings.push(format!(
+                        "{}: cannot be scored again: {problem}",
+                        record.case
+                    ));
+                }
             }
         }
+        Self { records, findings }
     }
-    (records, findings)
+}
+
+/// Which of a case's files is not there.
+fn missing_file(submission: &PastSubmission, files: &CaseFiles) -> Option<String> {
+    let predictions = submission.files.predictions(files.stem());
+    let places = [
+        (&files.image, " (--images says where the images are now)"),
+        (
+            &files.ground_truth,
+            " (--ground-truth says where the ground truth is now)",
+        ),
+        (&predictions, ""),
+    ];
+    places
+        .iter()
+        .find(|(path, _)| !path.exists())
+        .map(|(path, advice)| format!("there is no file {}{advice}", path.display()))
 }
 
 /// A finished submission has a record of every case of its run.

@@ -17,6 +17,7 @@ use crate::config::{ConfigError, LoadedConfig, Place};
 use crate::exit::ExitStatus;
 use crate::progress::Listeners;
 use crate::registry::{BackendSection, ENGINES, Registry};
+use crate::stderr;
 use crate::stdout;
 use crate::submissions::{check_name, is_sif, team_name};
 use crate::summary::Look;
@@ -53,7 +54,7 @@ pub(crate) fn validate(
     progress.end();
     let tried = tried?;
     if tried.interrupted {
-        eprintln!("interrupted");
+        stderr::line("interrupted");
         return Ok(ExitStatus::Failed);
     }
     let checks = findings(&submission.name, &submission.source, &tried);
@@ -165,7 +166,7 @@ fn submission(options: &ValidateOptions) -> anyhow::Result<Submission> {
                 "command".to_owned(),
                 SubmissionSource::Command {
                     argv,
-                    workdir: here(options)?,
+                    workdir: here(options)?.into(),
                 },
             )
         }
@@ -212,7 +213,7 @@ fn program(folder: &Path, argv: Option<Vec<String>>) -> anyhow::Result<Submissio
     }
     Ok(SubmissionSource::Command {
         argv: argv.unwrap_or_else(|| ["sh", "predict.sh"].map(str::to_owned).to_vec()),
-        workdir: std::path::absolute(folder)?,
+        workdir: std::path::absolute(folder)?.into(),
     })
 }
 

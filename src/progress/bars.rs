@@ -7,10 +7,11 @@ use console::Style;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use segarena_core::event::{Event, MeanMeasure};
 
-use super::messages::{Line, Weight, about, bytes, count, lines, printable, wrapped};
+use super::messages::{Line, Weight, about, bytes, count, lines, wrapped};
 use super::tally::Tally;
 use super::worker::Worker;
 use crate::listener::Listener;
+use crate::printable::printable;
 
 /// How often the seconds on the screen move.
 pub(crate) const PERIOD: Duration = Duration::from_millis(250);

@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use segarena_core::event::Event;
 
-use super::messages::{Weight, lines, printable};
+use super::messages::{Weight, lines};
 use crate::listener::Listener;
+use crate::printable::printable;
 
 /// Writes a line for whatever a person wants to know: each case, each failure and, when verbose,
 /// each interaction with its clicks.

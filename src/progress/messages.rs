@@ -92,19 +92,6 @@ pub(crate) fn lines(event: &Event) -> Vec<Line> {
 /// After so many cases checked there is a line.
 const CHECKED: usize = 50;
 
-/// The text without control characters, which a terminal would obey: parts of it are a
-/// submission's.
-pub(crate) fn printable(text: &str) -> String {
-    let shown = |c: char| {
-        if c.is_control() && c != '\n' {
-            '\u{fffd}'
-        } else {
-            c
-        }
-    };
-    text.chars().map(shown).collect()
-}
-
 /// The text in lines of so many columns, broken between words; what goes on is indented by two
 /// more than where it began.
 pub(crate) fn wrapped(text: &str, width: Option<u16>) -> String {

@@ -22,7 +22,7 @@ use crate::listener::Background;
 
 use bars::{Above, Bars};
 use lines::Lines;
-pub(crate) use messages::{count, printable, wrapped};
+pub(crate) use messages::{count, wrapped};
 
 /// Everybody who hears of a run, each on a thread of its own.
 pub(crate) struct Listeners {

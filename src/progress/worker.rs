@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use indicatif::ProgressBar;
 
-use super::messages::{about, printable};
+use super::messages::about;
+use crate::printable::printable;
 
 /// A case under way.
 pub(super) struct Worker {

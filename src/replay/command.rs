@@ -108,7 +108,7 @@ fn native(
     let options: segarena_process::Config = section.read()?;
     Ok(ReplayCommand {
         argv: argv.iter().map(|word| places.fill(word)).collect(),
-        workdir: Some(workdir.clone()),
+        workdir: Some(workdir.path.clone()),
         variables: variables(options.env, submission, &places),
         before: None,
     })
@@ -275,7 +275,7 @@ mod tests {
             argv: ["python3", "it's.py", "{inputs}"]
                 .map(str::to_owned)
                 .to_vec(),
-            workdir: "/models/a".into(),
+            workdir: PathBuf::from("/models/a").into(),
         };
         let section = BackendSection::without_file("process");
         let command =

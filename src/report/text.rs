@@ -48,13 +48,11 @@ fn skip_sequence(letters: &mut impl Iterator<Item = char>) {
     }
 }
 
-/// Control characters, and those that turn the direction of writing, as a mark of their own.
+/// A letter of one line.
 fn visible(letter: char) -> char {
     match letter {
         '\n' | '\t' => ' ',
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        other if other.is_control() => '\u{fffd}',
-        other => other,
+        other => crate::printable::visible(other),
     }
 }
 

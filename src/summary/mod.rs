@@ -11,7 +11,8 @@ use console::{Style, Term};
 use segarena_core::record::{CaseRecord, InteractionRecord};
 use segarena_core::run::{RunSummary, SubmissionSummary};
 
-use crate::progress::{count, printable, wrapped};
+use crate::printable::printable;
+use crate::progress::{count, wrapped};
 use crate::ranking::Settings;
 use ranking::{Ranked, Ranking, table};
 

@@ -6,7 +6,8 @@ use segarena_core::record::CaseRecord;
 use segarena_core::run::{RunSummary, SubmissionSummary};
 
 use super::Look;
-use crate::progress::{count, printable};
+use crate::printable::printable;
+use crate::progress::count;
 use crate::ranking::{Column, Entrant, Field, Missing, Settings, scores_of};
 use crate::statistics::mean;
 

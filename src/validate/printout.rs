@@ -3,7 +3,8 @@
 use console::Style;
 
 use super::{Check, Examination, Verdict};
-use crate::progress::{count, printable, wrapped};
+use crate::printable::printable;
+use crate::progress::{count, wrapped};
 use crate::summary::Look;
 
 /// The examination, a line or more for each check, and the sum of it.

@@ -15,7 +15,7 @@ use segarena_core::event::{Event, Observer};
 use segarena_core::npz::NpzMembers;
 use segarena_core::protocol::Protocol;
 use segarena_core::record::{InteractionRecord, Outcome};
-use segarena_core::run::{Evaluation, OutputFolder, RunSummary};
+use segarena_core::run::{Evaluation, OutputFolder, Restart, RunSummary};
 use tokio_util::sync::CancellationToken;
 
 use super::perfect_case::PerfectCaseTrack;
@@ -176,7 +176,7 @@ impl Trial {
             output: output.clone(),
             work_dir: None,
             keep_work: true,
-            restart: false,
+            restart: Restart::Nothing,
             jobs: 1,
         };
         let watcher = Arc::new(Watcher {

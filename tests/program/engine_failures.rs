@@ -17,7 +17,7 @@ use segarena_core::clicks::ChallengePolicy;
 use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
 use segarena_core::event::{Event, Observer};
 use segarena_core::protocol::Protocol;
-use segarena_core::run::{Evaluation, RunError, RunSummary};
+use segarena_core::run::{Evaluation, Restart, RunError, RunSummary};
 use segarena_process::ProcessBackend;
 use tokio_util::sync::CancellationToken;
 
@@ -110,7 +110,7 @@ async fn evaluate(
             name: "s".to_owned(),
             source: SubmissionSource::Command {
                 argv: vec![stand_in().to_str().unwrap().to_owned()],
-                workdir: folder.to_owned(),
+                workdir: folder.to_owned().into(),
             },
             env: BTreeMap::from(places.map(|(name, value)| (name.to_owned(), value.to_owned()))),
         }],
@@ -124,7 +124,7 @@ async fn evaluate(
         output: folder.join("out"),
         work_dir: None,
         keep_work: false,
-        restart: false,
+        restart: Restart::Nothing,
         jobs: 1,
     };
     let observer: Arc<dyn Observer> = Arc::clone(retries) as _;

@@ -7,6 +7,7 @@ mod dialogue;
 mod documents;
 mod engine_failures;
 mod failures;
+mod finished;
 mod fuzz_seeds;
 #[path = "../golden/mod.rs"]
 mod golden;

@@ -253,7 +253,10 @@ fn whatever_was_changed_afterwards_is_found() {
     finds(
         |path| fs::remove_file(path).unwrap(),
         "out/team/angio_no_box.npz",
-        &["angio_no_box.npz: cannot be scored again", "No such file"],
+        &[
+            "angio_no_box.npz: cannot be scored again: there is no file",
+            "team_metrics.csv could not be checked",
+        ],
     );
 }
 
@@ -264,9 +267,10 @@ fn a_data_set_that_has_moved_is_named() {
         let to = scenario.path().join(format!("moved_{kind}"));
         fs::rename(scenario.path().join(kind), to).unwrap();
     }
-    rescored(&scenario, &[])
-        .ends_with(3)
-        .prints(&["cannot be scored again"]);
+    rescored(&scenario, &[]).ends_with(3).prints(&[
+        "cannot be scored again: there is no file",
+        "--images says where",
+    ]);
     rescored(
         &scenario,
         &["--images", "moved_imgs", "--ground-truth", "moved_gts"],

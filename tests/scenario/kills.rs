@@ -1,6 +1,7 @@
 //! Runs that are killed.
 
 use std::fs;
+use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,16 @@ pub fn start(scenario: &Scenario) -> Child {
         .stderr(fs::File::create(scenario.path().join("said")).unwrap())
         .spawn()
         .unwrap()
+}
+
+/// Waits until a file is there.
+#[track_caller]
+pub fn wait_for(file: &Path) {
+    let began = Instant::now();
+    while !file.exists() {
+        assert!(began.elapsed() < Duration::from_secs(60), "no {file:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// A number that looks random, the same at each run of the tests.

@@ -198,7 +198,10 @@ impl InferenceBackend for ApptainerBackend {
         let argv = command(&self.config, submission);
         Ok(Runnable {
             submission: submission.clone(),
-            fingerprint: format!("{content} runs {argv:?} (env {hash})"),
+            fingerprint: format!(
+                "{content} runs {argv:?} (env {hash}) with {}",
+                surroundings(&self.config)
+            ),
             facts: facts(&image, &content),
             reference: image.path.to_string_lossy().into_owned(),
             loaded: Vec::new(),
@@ -387,6 +390,19 @@ fn state_of_folder(folder: &Path) -> std::io::Result<String> {
     Ok(format!("files:{}", short_hash(pieces)))
 }
 
+/// What a submission has of the machine, in one line: with less memory or no graphics card it may
+/// answer otherwise.
+fn surroundings(config: &Config) -> String {
+    let mut words = vec![
+        format!("memory {}", config.memory.as_u64()),
+        format!("pids {}", config.pids),
+        format!("network {}", config.network),
+        format!("gpus {}", config.gpus),
+    ];
+    words.extend(config.cpus.map(|cpus| format!("cpus {cpus}")));
+    words.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,7 +424,7 @@ mod tests {
             name: "mine".to_owned(),
             source: SubmissionSource::Command {
                 argv: Vec::new(),
-                workdir: PathBuf::new(),
+                workdir: PathBuf::new().into(),
             },
             env: Default::default(),
         };

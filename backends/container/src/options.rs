@@ -1,6 +1,7 @@
 //! The options of a container, the same for every engine.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -69,6 +70,18 @@ pub enum Gpus {
     All,
     /// Those with these ids.
     Ids(Vec<String>),
+}
+
+/// As the configuration says it.
+impl fmt::Display for Gpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => write!(f, "auto"),
+            Self::None => write!(f, "none"),
+            Self::All => write!(f, "all"),
+            Self::Ids(ids) => write!(f, "{}", ids.join(",")),
+        }
+    }
 }
 
 impl From<String> for Gpus {

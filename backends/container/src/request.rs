@@ -138,8 +138,8 @@ pub fn labels(run_id: &str) -> BTreeMap<String, String> {
     ])
 }
 
-/// Changes exactly when what is run does: the image, the command and the variables, of which only
-/// a hash is told.
+/// Changes exactly when what is run does: the image, the command, the variables, of which only a
+/// hash is told, and what may change what it can do.
 pub fn fingerprint(image: &str, options: &ContainerOptions, submission: &Submission) -> String {
     let variables = variables(options, submission);
     let hash = short_hash(
@@ -147,7 +147,33 @@ pub fn fingerprint(image: &str, options: &ContainerOptions, submission: &Submiss
             .iter()
             .map(|(name, value)| format!("{name}={value}\0")),
     );
-    format!("{image} runs {:?} (env {hash})", argv(options, submission))
+    let argv = argv(options, submission);
+    format!(
+        "{image} runs {argv:?} (env {hash}) with {}",
+        surroundings(options)
+    )
+}
+
+/// What a submission has of the machine, in one line: with less memory or no graphics card it may
+/// answer otherwise.
+fn surroundings(options: &ContainerOptions) -> String {
+    let mut words = vec![
+        format!("memory {}", options.memory_bytes()),
+        format!(
+            "swap {}",
+            options.memory_swap_bytes() - options.memory_bytes()
+        ),
+        format!("pids {}", options.pids),
+        format!("network {}", options.network),
+        format!("gpus {}", options.gpus),
+        format!("isolation {:?}", options.isolation).to_lowercase(),
+    ];
+    words.extend(options.cpus.map(|cpus| format!("cpus {cpus}")));
+    words.extend(options.shm_bytes().map(|bytes| format!("shm {bytes}")));
+    if !options.no_new_privileges {
+        words.push("new privileges".to_owned());
+    }
+    words.join(", ")
 }
 
 /// The variables for a submission, its own before those of `[backend]`, with their placeholders.
@@ -193,6 +219,20 @@ mod tests {
             of("sha256:1", &submission("slow", None)),
             of("sha256:1", &submission("fast", Some("other"))),
         ] {
+            assert_ne!(first, other);
+        }
+        let changed: [fn(&mut ContainerOptions); 6] = [
+            |options| options.memory = bytesize::ByteSize::gib(1),
+            |options| options.pids = 1,
+            |options| options.cpus = Some(1.0),
+            |options| options.isolation = crate::options::Isolation::Strict,
+            |options| options.gpus = crate::options::Gpus::None,
+            |options| options.network = "bridge".to_owned(),
+        ];
+        for change in changed {
+            let mut other = options.clone();
+            change(&mut other);
+            let other = fingerprint("sha256:1", &other, &submission("fast", None));
             assert_ne!(first, other);
         }
         assert!(!first.contains("fast"), "a variable may be a secret");

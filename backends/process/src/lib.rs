@@ -15,7 +15,7 @@ use segarena_contract::{
     BackendError, BackendErrorKind, BackendStatus, Enforcement, Execution, FreshStarts,
     InferenceBackend, InteractionRequest, Lifetime, Limit, LimitStatus, Placeholders,
     PrepareProgress, ProgramFacts, Runnable, Scope, SessionRequest, Submission, SubmissionFacts,
-    SubmissionSession, SubmissionSource, short_hash,
+    SubmissionSession, SubmissionSource, Workdir, short_hash,
 };
 use segarena_warm::{Listener, Places, Start, Started, WarmSession};
 use serde::Deserialize;
@@ -47,30 +47,32 @@ impl ProcessBackend {
         Self { config }
     }
 
-    /// The command, where it runs, and a hash of the program, of every file that the command names
-    /// (a script, say) and of the variables it is given, so that results of an edited program are
-    /// not taken for those of the one before.
-    fn fingerprint(
-        &self,
-        submission: &Submission,
-        program: &Path,
-        argv: &[String],
-        workdir: &Path,
-    ) -> String {
-        let named = argv[1..].iter().map(|argument| workdir.join(argument));
-        let files = std::iter::once(program.to_owned()).chain(named);
-        // What is no readable file of ordinary size has no part in it.
-        let is_script = |path: &PathBuf| {
-            path.metadata()
-                .is_ok_and(|file| file.is_file() && file.len() < LARGEST_SCRIPT)
-        };
-        let contents = files
-            .filter(is_script)
-            .filter_map(|path| std::fs::read(path).ok());
+    /// The command, its working folder, and a hash of the program, of every file that the command
+    /// names (a script, say) and of the variables it is given, so that results of an edited
+    /// program are not taken for those of the one before. Where the files are has no part in it:
+    /// the same command by another path gives the same numbers.
+    fn fingerprint(&self, submission: &Submission, command: &FoundCommand<'_>) -> String {
+        let workdir = command.workdir;
+        let named = command.argv[1..]
+            .iter()
+            .map(|argument| (argument, workdir.path.join(argument)));
+        let mut words = vec![file_name(&command.program)];
+        let mut contents = vec![content(&command.program)];
+        for (argument, path) in named {
+            if path.is_file() {
+                words.push(file_name(&path));
+                contents.push(content(&path));
+            } else {
+                words.push(argument.clone());
+            }
+        }
         let variables = self.variables(submission).into_iter();
         let variables = variables.map(|(name, value)| format!("{name}={value}\0").into_bytes());
-        let hash = short_hash(contents.chain(variables));
-        format!("{argv:?} in {} (files and env {hash})", workdir.display())
+        let hash = short_hash(contents.into_iter().chain(variables));
+        format!(
+            "{words:?} in {} (files and env {hash})",
+            workdir.relative.display()
+        )
     }
 
     /// The variables for a submission, with their placeholders.
@@ -94,7 +96,7 @@ impl ProcessBackend {
                 .iter()
                 .map(|argument| places.fill(argument))
                 .collect(),
-            workdir,
+            workdir: &workdir.path,
             environment: self.environment(submission, places),
         })
     }
@@ -156,41 +158,25 @@ impl InferenceBackend for ProcessBackend {
         })
     }
 
+    fn known_fingerprint(&self, submission: &Submission) -> Option<String> {
+        let command = FoundCommand::of(submission).ok()?;
+        Some(self.fingerprint(submission, &command))
+    }
+
     async fn prepare(
         &self,
         submission: &Submission,
         _progress: &dyn PrepareProgress,
     ) -> Result<Runnable, BackendError> {
-        let (argv, workdir) = command_of(submission)?;
-        if !workdir.is_dir() {
-            return Err(BackendError::new(
-                BackendErrorKind::Submission,
-                format!(
-                    "submission `{}`: its workdir {} is no folder",
-                    submission.name,
-                    workdir.display()
-                ),
-            )
-            .with_advice("set `workdir` to the folder its command is to run in"));
-        }
-        let program = find_program(&argv[0], workdir).ok_or_else(|| {
-            BackendError::new(
-                BackendErrorKind::Submission,
-                format!(
-                    "submission `{}`: there is no program `{}` to run",
-                    submission.name, argv[0]
-                ),
-            )
-            .with_advice("check `command`: a name is looked up on PATH, a path starts at `workdir`")
-        })?;
+        let command = FoundCommand::of(submission)?;
         Ok(Runnable {
             submission: submission.clone(),
-            reference: program.to_string_lossy().into_owned(),
-            fingerprint: self.fingerprint(submission, &program, argv, workdir),
+            reference: command.program.to_string_lossy().into_owned(),
+            fingerprint: self.fingerprint(submission, &command),
             loaded: Vec::new(),
             facts: SubmissionFacts::Program(ProgramFacts {
-                program,
-                workdir: workdir.to_owned(),
+                program: command.program,
+                workdir: command.workdir.path.clone(),
             }),
         })
     }
@@ -269,7 +255,46 @@ impl Start for WarmProcess<'_> {
     }
 }
 
-fn command_of(submission: &Submission) -> Result<(&[String], &Path), BackendError> {
+/// A submission's command, whose program and folder are there.
+struct FoundCommand<'a> {
+    program: PathBuf,
+    argv: &'a [String],
+    workdir: &'a Workdir,
+}
+
+impl<'a> FoundCommand<'a> {
+    fn of(submission: &'a Submission) -> Result<Self, BackendError> {
+        let (argv, workdir) = command_of(submission)?;
+        if !workdir.path.is_dir() {
+            return Err(BackendError::new(
+                BackendErrorKind::Submission,
+                format!(
+                    "submission `{}`: its workdir {} is no folder",
+                    submission.name,
+                    workdir.path.display()
+                ),
+            )
+            .with_advice("set `workdir` to the folder its command is to run in"));
+        }
+        let program = find_program(&argv[0], &workdir.path).ok_or_else(|| {
+            BackendError::new(
+                BackendErrorKind::Submission,
+                format!(
+                    "submission `{}`: there is no program `{}` to run",
+                    submission.name, argv[0]
+                ),
+            )
+            .with_advice("check `command`: a name is looked up on PATH, a path starts at `workdir`")
+        })?;
+        Ok(Self {
+            program,
+            argv,
+            workdir,
+        })
+    }
+}
+
+fn command_of(submission: &Submission) -> Result<(&[String], &Workdir), BackendError> {
     match &submission.source {
         SubmissionSource::Command { argv, workdir } if !argv.is_empty() => Ok((argv, workdir)),
         SubmissionSource::Command { .. } => Err(BackendError::new(
@@ -296,6 +321,22 @@ fn command_of(submission: &Submission) -> Result<(&[String], &Path), BackendErro
 
 /// Larger files named by a command are data rather than programs.
 const LARGEST_SCRIPT: u64 = 16 << 20;
+
+/// What a file holds; of a large one only how much it is, of one that can't be read nothing.
+fn content(path: &Path) -> Vec<u8> {
+    match path.metadata() {
+        Ok(file) if file.len() < LARGEST_SCRIPT => std::fs::read(path).unwrap_or_default(),
+        Ok(file) => file.len().to_le_bytes().to_vec(),
+        Err(_) => Vec::new(),
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}
 
 /// The program as an absolute path: a bare name is looked up on PATH, a path starts at `workdir`.
 fn find_program(program: &str, workdir: &Path) -> Option<PathBuf> {

@@ -21,7 +21,7 @@ use segarena_core::event::NoObserver;
 use segarena_core::npz::{NpzFile, write_volume};
 use segarena_core::protocol::Protocol;
 use segarena_core::record::{CaseRecord, InteractionRecord};
-use segarena_core::run::{Evaluation, RunError, RunSummary};
+use segarena_core::run::{Evaluation, Restart, RunError, RunSummary};
 
 /// Memory that every script of the suite but the greedy one is content with.
 const PLENTY: u64 = 512 << 20;
@@ -114,7 +114,7 @@ impl<'a> Stage<'a> {
             output: self.output(),
             work_dir: None,
             keep_work: false,
-            restart: true,
+            restart: Restart::Everything,
             jobs: self.jobs,
         };
         let runtime = runtime();

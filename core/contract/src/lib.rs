@@ -16,7 +16,7 @@ pub use session::{FreshStarts, Lifetime, Scope, SessionRequest, SubmissionSessio
 pub use status::{BackendStatus, Enforcement, Limit, LimitStatus};
 pub use submission::{
     ImageFacts, Placeholders, ProgramFacts, Runnable, Submission, SubmissionFacts,
-    SubmissionSource, short_hash,
+    SubmissionSource, Workdir, short_hash,
 };
 
 /// Something that can run submissions: a container engine, or this machine itself.
@@ -46,6 +46,14 @@ pub trait InferenceBackend: Send + Sync {
     /// # Errors
     /// When nothing can be run at all: no engine, no permission. The message says what to do.
     async fn check(&self) -> Result<BackendStatus, BackendError>;
+
+    /// The [`fingerprint`](Runnable::fingerprint) of a submission, where it can be told without
+    /// preparing it. What was evaluated before can then be held against it before anything
+    /// begins; where it can't be told, that waits until the submission is prepared.
+    fn known_fingerprint(&self, submission: &Submission) -> Option<String> {
+        let _ = submission;
+        None
+    }
 
     /// Makes a submission runnable: loads an archive, looks up an image, finds a program.
     ///

@@ -14,7 +14,7 @@ pub enum SubmissionSource {
         /// The program and its arguments, with `{inputs}`, `{outputs}` and `{case}` in them.
         argv: Vec<String>,
         /// The folder it is run in.
-        workdir: PathBuf,
+        workdir: Workdir,
     },
     /// A saved image: `team.tar.gz` and the like.
     Archive {
@@ -43,6 +43,26 @@ impl SubmissionSource {
                 argv: Some(argv), ..
             } => argv,
             _ => usual,
+        }
+    }
+}
+
+/// The folder that a plain command runs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workdir {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What tells it from another one wherever all of it is moved or mounted: relative to what
+    /// names it, the configuration's folder for one.
+    pub relative: PathBuf,
+}
+
+impl From<PathBuf> for Workdir {
+    /// One that nothing names.
+    fn from(path: PathBuf) -> Self {
+        Self {
+            relative: path.clone(),
+            path,
         }
     }
 }

@@ -35,6 +35,15 @@ impl Fingerprint {
     /// What differs from `other`, in words; empty if results of the two can stand side by side.
     /// A case that only one of them has is no difference.
     pub fn differences(&self, other: &Self) -> Vec<String> {
+        self.differences_in(other, |_| true)
+    }
+
+    /// The same, where of the cases only those that `counts` names do.
+    pub(super) fn differences_in(
+        &self,
+        other: &Self,
+        counts: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
         let mut found = Vec::new();
         let mut compare = |what: &str, then: &str, now: &str| {
             if then != now {
@@ -53,7 +62,7 @@ impl Fingerprint {
         let (then, now) = (self.lifetime.name(), other.lifetime.name());
         compare("the lifetime", then, now);
         compare("the submission", &self.submission, &other.submission);
-        for (case, hash) in &self.cases {
+        for (case, hash) in self.cases.iter().filter(|(case, _)| counts(case)) {
             if other.cases.get(case).is_some_and(|now| now != hash) {
                 found.push(format!("the files of case {case} have changed"));
             }

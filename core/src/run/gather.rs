@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::finished::finished_cases;
+use super::finished::finished_cases_with;
 use super::output::OutputFolder;
 use super::record::known_track;
 use super::shard::{Shard, shares};
@@ -154,7 +154,7 @@ pub(super) fn unfinished_shards(
             };
             let fingerprint = with(fingerprint, print, &checked);
             let files = folder.submission(name);
-            let found = finished_cases(&files, cases, &fingerprint).records;
+            let found = finished_cases_with(&files, cases, &fingerprint);
             let names = found.into_keys();
             names.filter(|case| has_predictions(&files, case)).collect()
         })
@@ -246,13 +246,9 @@ impl Shards {
         let files = folder.submission(submission);
         let cases: Vec<CaseFiles> = self
             .names()
-            .map(|name| CaseFiles {
-                name: name.to_owned(),
-                image: PathBuf::new(),
-                ground_truth: PathBuf::new(),
-            })
+            .map(|name| CaseFiles::nowhere(name.to_owned()))
             .collect();
-        let mut records = finished_cases(&files, &cases, &fingerprint).records;
+        let mut records = finished_cases_with(&files, &cases, &fingerprint);
         records.retain(|case, _| has_predictions(&files, case));
         for record in records.values_mut() {
             forget_words(record);

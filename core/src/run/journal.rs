@@ -3,7 +3,7 @@
 //! A file of JSON lines, only ever appended to, flushed to the disk after each. A line that a
 //! crash cut short is dropped when the journal is opened again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ enum Entry {
     },
     /// A case is finished and its predictions are on the disk.
     Case { record: CaseRecord },
+    /// Cases are begun anew: what was noted of them before counts no longer.
+    Discard { cases: Vec<String> },
 }
 
 /// Why a journal can't be used.
@@ -78,29 +80,23 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal at `path`, makes sure that what it holds belongs with `fingerprint`, and
-    /// returns it with the cases it says are finished.
+    /// Opens the journal at `path`, of which the cases `anew` count no longer, makes sure that what
+    /// else it holds belongs with `fingerprint`, and returns it with the cases it says are
+    /// finished.
     ///
     /// # Errors
     /// When it can't be read or written, or holds another configuration's results.
     pub fn open(
         path: &Path,
         fingerprint: &Fingerprint,
+        anew: &BTreeSet<String>,
     ) -> Result<(Self, BTreeMap<String, CaseRecord>), JournalError> {
         let failed = |source| JournalError::Io {
             path: path.to_owned(),
             source,
         };
-        let text = match std::fs::read(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(failed(error)),
-        };
-        let whole = text
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |newline| newline + 1);
-        let finished = replay(path, &text[..whole], fingerprint)?;
+        let noted = Noted::without(path, anew)?;
+        noted.refuse_other(path, fingerprint)?;
 
         let mut file = OpenOptions::new()
             .create(true)
@@ -108,13 +104,17 @@ impl Journal {
             .write(true)
             .open(path)
             .map_err(failed)?;
-        file.set_len(whole as u64).map_err(failed)?;
+        file.set_len(noted.whole_bytes as u64).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
         let mut journal = Self {
             path: path.to_owned(),
             file,
             broken: false,
         };
+        if !anew.is_empty() {
+            let cases = anew.iter().cloned().collect();
+            journal.append(&Entry::Discard { cases })?;
+        }
         journal.append(&Entry::Begin {
             fingerprint: fingerprint.clone(),
         })?;
@@ -124,7 +124,7 @@ impl Journal {
                 .and_then(|folder| folder.sync_all())
                 .map_err(failed)?;
         }
-        Ok((journal, finished))
+        Ok((journal, noted.finished))
     }
 
     /// Notes an interaction.
@@ -187,39 +187,109 @@ pub(super) fn finished_case(path: &Path, case: &str) -> Option<CaseRecord> {
     records.find(|record| record.case == case)
 }
 
-/// The cases that the journal's lines say are finished.
-fn replay(
-    path: &Path,
-    lines: &[u8],
-    fingerprint: &Fingerprint,
-) -> Result<BTreeMap<String, CaseRecord>, JournalError> {
-    let mut finished = BTreeMap::new();
-    for (index, line) in lines.split(|&byte| byte == b'\n').enumerate() {
-        if line.is_empty() {
-            continue;
+/// What a journal says.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    /// What the runs were begun with, and every case's files as they were the last time; none
+    /// where no run was begun.
+    fingerprint: Option<Fingerprint>,
+    /// The records of the finished cases.
+    finished: BTreeMap<String, CaseRecord>,
+    /// The length of its whole lines.
+    whole_bytes: usize,
+}
+
+impl Noted {
+    /// What the journal at `path` says, but of the cases `anew`; one that is not there says
+    /// nothing.
+    pub(super) fn without(path: &Path, anew: &BTreeSet<String>) -> Result<Self, JournalError> {
+        let mut noted = Self::read(path)?;
+        noted.discard(anew);
+        Ok(noted)
+    }
+
+    fn read(path: &Path) -> Result<Self, JournalError> {
+        let text = match std::fs::read(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => {
+                let path = path.to_owned();
+                return Err(JournalError::Io { path, source });
+            }
+        };
+        let whole = text.iter().rposition(|&byte| byte == b'\n');
+        let whole_bytes = whole.map_or(0, |newline| newline + 1);
+        let mut noted = Self {
+            whole_bytes,
+            ..Self::default()
+        };
+        let lines = text[..whole_bytes].split(|&byte| byte == b'\n');
+        for (index, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
+            let entry = serde_json::from_slice(line).map_err(|error| JournalError::Unreadable {
+                path: path.to_owned(),
+                line: index + 1,
+                reason: error.to_string(),
+            })?;
+            noted.add(entry);
         }
-        let entry = serde_json::from_slice(line).map_err(|error| JournalError::Unreadable {
-            path: path.to_owned(),
-            line: index + 1,
-            reason: error.to_string(),
-        })?;
+        Ok(noted)
+    }
+
+    fn add(&mut self, entry: Entry) {
         match entry {
-            Entry::Begin {
-                fingerprint: earlier,
-            } => {
-                let differences = earlier.differences(fingerprint);
-                if !differences.is_empty() {
-                    return Err(JournalError::Different {
-                        path: path.to_owned(),
-                        differences: differences.join("; "),
-                    });
+            Entry::Begin { mut fingerprint } => {
+                if let Some(earlier) = self.fingerprint.take() {
+                    for (case, hash) in earlier.cases {
+                        fingerprint.cases.entry(case).or_insert(hash);
+                    }
                 }
+                self.fingerprint = Some(fingerprint);
             }
             Entry::Interaction { .. } => {}
             Entry::Case { record } => {
-                finished.insert(record.case.clone(), record);
+                self.finished.insert(record.case.clone(), record);
             }
+            Entry::Discard { cases } => self.discard(&cases.into_iter().collect()),
         }
     }
-    Ok(finished)
+
+    /// Forgets these cases.
+    fn discard(&mut self, cases: &BTreeSet<String>) {
+        self.finished.retain(|case, _| !cases.contains(case));
+    }
+
+    /// Fails where the finished cases would not have the same numbers with `fingerprint`.
+    pub(super) fn refuse_other(
+        &self,
+        path: &Path,
+        fingerprint: &Fingerprint,
+    ) -> Result<(), JournalError> {
+        let Some(earlier) = self
+            .fingerprint
+            .as_ref()
+            .filter(|_| !self.finished.is_empty())
+        else {
+            return Ok(());
+        };
+        let differences =
+            earlier.differences_in(fingerprint, |case| self.finished.contains_key(case));
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(JournalError::Different {
+            path: path.to_owned(),
+            differences: differences.join("; "),
+        })
+    }
+
+    /// What was run, as the last run found it.
+    pub(super) fn submission(&self) -> Option<&str> {
+        let fingerprint = self.fingerprint.as_ref()?;
+        Some(&fingerprint.submission)
+    }
+
+    /// Whether a case is finished.
+    pub(super) fn has(&self, case: &str) -> bool {
+        self.finished.contains_key(case)
+    }
 }

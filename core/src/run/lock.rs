@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 /// so that a crash leaves no lock behind.
 #[derive(Debug)]
 pub struct OutputLock {
-    _file: File,
+    file: File,
+    /// What the file held before, as long as nothing was begun.
+    before: Option<Vec<u8>>,
 }
 
 /// Why the output folder can't be locked.
@@ -73,8 +75,27 @@ impl OutputLock {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-        note_owner(&mut file).map_err(failed)?;
-        Ok(Self { _file: file })
+        let before = content(&mut file).map_err(failed)?;
+        replace(&mut file, format!("{}\n", std::process::id()).as_bytes()).map_err(failed)?;
+        Ok(Self {
+            file,
+            before: Some(before),
+        })
+    }
+
+    /// From now on it stays known who held the lock last. Without this the file is left as it was
+    /// found: who changed nothing leaves no trace.
+    pub fn begin(&mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for OutputLock {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // Whose number is in a file that nobody holds is of no matter.
+            let _ = replace(&mut self.file, before);
+        }
     }
 }
 
@@ -83,16 +104,21 @@ const DYING_OWNER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The process id that the lock's owner noted.
 fn owner(file: &mut File) -> String {
-    let mut owner = String::new();
-    let _ = file.seek(SeekFrom::Start(0));
-    let _ = file.read_to_string(&mut owner);
-    owner.trim().to_owned()
+    let owner = content(file).unwrap_or_default();
+    String::from_utf8_lossy(&owner).trim().to_owned()
 }
 
-fn note_owner(file: &mut File) -> io::Result<()> {
+fn content(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn replace(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     file.set_len(0)?;
     file.seek(SeekFrom::Start(0))?;
-    writeln!(file, "{}", std::process::id())
+    file.write_all(bytes)
 }
 
 #[cfg(test)]
@@ -116,14 +142,23 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_began_nothing_leaves_the_lock_as_it_was() {
+        let output = tempfile::tempdir().unwrap();
+        let path = output.path().join("lock");
+        std::fs::write(&path, "1\n").unwrap();
+        drop(OutputLock::take(output.path(), &path).unwrap());
+        assert_eq!(std::fs::read(&path).unwrap(), b"1\n");
+        OutputLock::take(output.path(), &path).unwrap().begin();
+        assert_ne!(std::fs::read(&path).unwrap(), b"1\n");
+    }
+
+    #[test]
     fn a_lock_that_outlives_its_owner_for_a_moment_is_waited_for() {
         let output = tempfile::tempdir().unwrap();
         let path = output.path().join("lock");
         let mut first = OutputLock::take(output.path(), &path).unwrap();
         // No process has this id.
-        first._file.set_len(0).unwrap();
-        first._file.seek(SeekFrom::Start(0)).unwrap();
-        writeln!(first._file, "999999999").unwrap();
+        replace(&mut first.file, b"999999999\n").unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 std::thread::sleep(Duration::from_millis(100));

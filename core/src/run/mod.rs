@@ -1,6 +1,7 @@
 //! A whole run: every submission on every case, with what is needed to go on after a crash.
 
 mod checked;
+mod earlier;
 mod fingerprint;
 mod finished;
 mod gather;
@@ -15,8 +16,8 @@ mod shard_record;
 mod sharded;
 mod workers;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use segarena_dialogue::Track;
@@ -34,6 +35,7 @@ use crate::retry::RetryingBackend;
 use crate::session::SessionError;
 
 pub use checked::{CheckedCase, CheckedCases};
+pub use earlier::OtherResults;
 pub use fingerprint::Fingerprint;
 pub use finished::OtherConfiguration;
 pub use gather::{GatherError, Gathered, MissingCase, gather};
@@ -48,7 +50,8 @@ pub use shard::{Pair, Shard, shares};
 pub use shard_record::{ShardOwner, ShardRecord, ShardState, Task};
 pub use sharded::ShardTaken;
 
-use journal::Journal;
+use earlier::Earlier;
+use journal::{Journal, Noted};
 use lock::OutputLock;
 use output::Notes;
 use workers::SubmissionRun;
@@ -77,10 +80,21 @@ pub struct Evaluation {
     pub work_dir: Option<PathBuf>,
     /// Leave the work folders behind.
     pub keep_work: bool,
-    /// Discard what an earlier run left instead of going on from it.
-    pub restart: bool,
+    /// What an earlier run left that is discarded instead of gone on from.
+    pub restart: Restart,
     /// Cases side by side, at least 1.
     pub jobs: usize,
+}
+
+/// What of an earlier run's results is discarded, so that it is evaluated anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Restart {
+    /// Nothing: what is finished is finished.
+    Nothing,
+    /// The cases of this evaluation, of its submissions.
+    Cases,
+    /// All cases of its submissions.
+    Everything,
 }
 
 /// What a run achieved.
@@ -108,9 +122,10 @@ pub struct SubmissionSummary {
     pub name: String,
     /// Why it could not be run, where it could not.
     pub error: Option<String>,
-    /// The finished cases, in the order of the cases.
+    /// The finished cases in the order of their names, with those that earlier runs finished and
+    /// nobody asked for now.
     pub records: Vec<CaseRecord>,
-    /// How many of them an earlier run had finished.
+    /// How many of the cases asked for an earlier run had finished.
     pub finished_before: usize,
 }
 
@@ -154,6 +169,9 @@ pub enum RunError {
     /// A case was finished with another configuration.
     #[error(transparent)]
     Other(#[from] OtherConfiguration),
+    /// Results that stay were made with another configuration.
+    #[error(transparent)]
+    OtherResults(#[from] OtherResults),
     /// A result can't be written.
     #[error(transparent)]
     Write(#[from] WriteError),
@@ -181,19 +199,42 @@ impl Evaluation {
         observer: Arc<dyn Observer>,
         cancel: CancellationToken,
     ) -> Result<RunSummary, RunError> {
-        let (output, checked) = tokio::task::block_in_place(|| -> Result<_, RunError> {
-            let output = OutputFolder::at(&self.output);
-            let checked =
-                CheckedCases::check(&self.cases, &*self.track, &output.private(), &*observer)?;
-            Ok((OutputFolder::create(&self.output)?, checked))
+        let output = OutputFolder::at(&self.output);
+        let checked = tokio::task::block_in_place(|| {
+            CheckedCases::check(&self.cases, &*self.track, &output.private(), &*observer)
         })?;
-        let _lock = OutputLock::take(&self.output, &output.lock())?;
-        sharded::refuse_beside_shards(&output)?;
-        checked.save(&output.private())?;
-        output.sweep(&self);
         let cases = vec![self.cases.clone().into(); self.submissions.len()];
         let run = self.begin(&checked, output, cases, None, observer, cancel);
-        run.await?.go().await
+        let mut run = run.await?;
+        // Before anything is made, so that a refusal makes nothing, and again as the only one who
+        // writes here.
+        run.refuse_other()?;
+        OutputFolder::create(&run.evaluation.output)?;
+        let lock = OutputLock::take(&run.evaluation.output, &run.output.lock())?;
+        sharded::refuse_beside_shards(&run.output)?;
+        run.refuse_other()?;
+        run.lock = Some(lock);
+        run.unsaved = Some(checked);
+        run.go().await
+    }
+
+    /// Whether a submission of this name is evaluated.
+    fn has_submission(&self, name: &str) -> bool {
+        self.submissions.iter().any(|own| own.name == name)
+    }
+
+    /// The cases that are to be run even where they are finished.
+    fn anew(&self) -> BTreeSet<String> {
+        match self.restart {
+            Restart::Nothing => BTreeSet::new(),
+            _ => self.cases.iter().map(|case| case.name.clone()).collect(),
+        }
+    }
+
+    /// The cases that are not run again where they are finished.
+    fn kept_cases(&self) -> impl Iterator<Item = &CaseFiles> {
+        let is_kept = self.restart == Restart::Nothing;
+        self.cases.iter().filter(move |_| is_kept)
     }
 
     /// Asks the backend whether it is there, and makes the record of what is to come.
@@ -233,7 +274,10 @@ impl Evaluation {
             evaluation: Arc::new(self),
             cases,
             hashes,
+            earlier: Earlier::read(&output),
             output,
+            lock: None,
+            unsaved: None,
             shard,
             record,
             backend,
@@ -273,15 +317,18 @@ impl Evaluation {
             limits: status.limits.clone(),
             lifetime: self.lifetime,
             jobs: self.jobs,
-            images: self.images.to_string_lossy().into_owned(),
-            ground_truth: self
-                .ground_truth
-                .as_ref()
-                .map(|p| p.to_string_lossy().into_owned()),
+            images: absolute(&self.images),
+            ground_truth: self.ground_truth.as_deref().map(absolute),
             cases: hashes.iter().map(identity).collect(),
             submissions: self.submissions.iter().map(waiting).collect(),
         }
     }
+}
+
+/// A path for the record, which is read from other folders as well.
+fn absolute(path: &Path) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.to_string_lossy().into_owned()
 }
 
 /// An id that no other run has: random, from the operating system by way of the hasher's keys.
@@ -301,6 +348,12 @@ struct Run {
     cases: Vec<Arc<[CaseFiles]>>,
     hashes: BTreeMap<String, String>,
     output: OutputFolder,
+    /// What was there before.
+    earlier: Earlier,
+    /// Keeps the output folder for this run; none: for a shard, which has only its share of it.
+    lock: Option<OutputLock>,
+    /// What was found out about the cases, until something is begun.
+    unsaved: Option<CheckedCases>,
     /// What this shard says of itself, where it is one.
     shard: Option<Arc<Mutex<ShardRecord>>>,
     record: RunRecord,
@@ -310,8 +363,47 @@ struct Run {
 }
 
 impl Run {
+    /// Fails where what stays in the output folder was made with another configuration.
+    fn refuse_other(&mut self) -> Result<(), RunError> {
+        self.earlier = Earlier::read(&self.output);
+        let settings = self.settings(self.hashes.clone(), String::new());
+        tokio::task::block_in_place(|| self.earlier.refuse_other(&self.evaluation, &settings))
+    }
+
+    /// Writes for the first time. Up to here a run can be refused, and then has changed nothing.
+    fn settle(&mut self) -> Result<(), RunError> {
+        let Some(checked) = self.unsaved.take() else {
+            return Ok(());
+        };
+        if let Some(lock) = &mut self.lock {
+            lock.begin();
+        }
+        checked.save(&self.output.private())?;
+        self.output.sweep(&self.evaluation);
+        for submission in &self.evaluation.submissions {
+            self.discard(&submission.name)?;
+        }
+        self.earlier.add_to(&mut self.record);
+        Ok(())
+    }
+
+    /// Discards what is to be evaluated anew.
+    fn discard(&self, submission: &str) -> Result<(), WriteError> {
+        let files = self.output.submission(submission);
+        match self.evaluation.restart {
+            Restart::Nothing => Ok(()),
+            Restart::Cases => finished::discard_records(&files, &self.evaluation.cases),
+            Restart::Everything => {
+                output::discard(&self.output.journal(submission))?;
+                finished::discard_all(&files)
+            }
+        }
+    }
+
     async fn go(mut self) -> Result<RunSummary, RunError> {
-        self.save_record()?;
+        if self.shard.is_some() {
+            self.save_record()?;
+        }
         self.observer.notice(&Event::RunStarted {
             run_id: self.record.run_id.clone(),
             submissions: self
@@ -320,12 +412,7 @@ impl Run {
                 .iter()
                 .map(|s| s.name.clone())
                 .collect(),
-            cases: self
-                .record
-                .cases
-                .iter()
-                .map(|case| case.name.clone())
-                .collect(),
+            cases: self.hashes.keys().cloned().collect(),
             interactions: self.evaluation.track.prompts().len(),
             jobs: self.evaluation.jobs,
         });
@@ -337,6 +424,7 @@ impl Run {
         }
         let summary = result?;
         if !summary.interrupted {
+            self.settle()?;
             self.record.finished = Some(now());
             self.save_record()?;
         }
@@ -403,6 +491,7 @@ impl Run {
         index: usize,
         error: &BackendError,
     ) -> Result<SubmissionSummary, RunError> {
+        self.settle()?;
         let name = self.evaluation.submissions[index].name.clone();
         let error = error.to_string();
         self.set_state(index, Progress::Failed, None, Some(error.clone()))?;
@@ -427,22 +516,7 @@ impl Run {
         let fingerprint = self.fingerprint(index, runnable);
         let cases = Arc::clone(&self.cases[index]);
         let files = self.output.submission(&name);
-        let journal_path = self.output.journal_of_run(&self.record.run_id, &name);
-        if self.evaluation.restart {
-            output::discard(&journal_path)?;
-            finished::discard_records(&files, &cases)?;
-        }
-        let (journal, mut finished) = Journal::open(&journal_path, &fingerprint)?;
-        let still_to_find: Vec<CaseFiles> = cases
-            .iter()
-            .filter(|case| !finished.contains_key(&case.name))
-            .cloned()
-            .collect();
-        let found = finished::finished_cases(&files, &still_to_find, &fingerprint);
-        if let Some(other) = found.other {
-            return Err(other.into());
-        }
-        finished.extend(found.records);
+        let (journal, finished) = self.open_journal(index, &fingerprint)?;
         self.set_state(
             index,
             Progress::Running,
@@ -465,17 +539,65 @@ impl Run {
             cancel: self.cancel.clone(),
         };
         let summary = run.go(journal, finished).await?;
-        if summary.records.len() == cases.len() {
+        let has = |case: &str| summary.records.iter().any(|record| record.case == case);
+        if self.record.cases.iter().all(|case| has(&case.name)) {
             self.set_state(
                 index,
                 Progress::Done,
                 Some(runnable.fingerprint.clone()),
                 None,
             )?;
+        }
+        if cases.iter().all(|case| has(&case.name)) {
             self.observer
                 .notice(&Event::SubmissionFinished { submission: name });
         }
         Ok(summary)
+    }
+
+    /// Opens a submission's journal, with the finished cases that stay, whoever asked for them.
+    /// What could be refused is refused before anything is written.
+    fn open_journal(
+        &mut self,
+        index: usize,
+        fingerprint: &Fingerprint,
+    ) -> Result<(Journal, BTreeMap<String, CaseRecord>), RunError> {
+        let restart = self.evaluation.restart;
+        let files = self
+            .output
+            .submission(&self.evaluation.submissions[index].name);
+        if self.shard.is_some() {
+            if restart != Restart::Nothing {
+                finished::discard_records(&files, &self.cases[index])?;
+            }
+        } else if restart == Restart::Everything {
+            self.settle()?;
+        }
+        let path = self.output.journal_of_run(
+            &self.record.run_id,
+            &self.evaluation.submissions[index].name,
+        );
+        let anew = self.evaluation.anew();
+        let noted = Noted::without(&path, &anew)?;
+        noted.refuse_other(&path, fingerprint)?;
+        let asked: Vec<CaseFiles> = self.cases[index]
+            .iter()
+            .filter(|case| restart == Restart::Nothing && !noted.has(&case.name))
+            .cloned()
+            .collect();
+        let mut found = finished::finished_cases(&files, &asked, fingerprint)?;
+        if self.shard.is_none() {
+            found.extend(self.earlier.finished_besides(
+                &files,
+                &self.cases[index],
+                &noted,
+                fingerprint,
+            )?);
+        }
+        self.settle()?;
+        let (journal, noted) = Journal::open(&path, fingerprint, &anew)?;
+        found.extend(noted);
+        Ok((journal, found))
     }
 
     /// What determines the numbers of a submission's cases.
@@ -484,6 +606,11 @@ impl Run {
             let hash = self.hashes.get(&case.name)?;
             Some((case.name.clone(), hash.clone()))
         });
+        self.settings(own.collect(), runnable.fingerprint.clone())
+    }
+
+    /// What determines the numbers of these cases of a submission.
+    fn settings(&self, cases: BTreeMap<String, String>, submission: String) -> Fingerprint {
         Fingerprint {
             segarena: self.record.segarena.clone(),
             protocol: self.evaluation.protocol.clone(),
@@ -491,8 +618,8 @@ impl Run {
             click_policy: self.record.click_policy.clone(),
             backend: self.record.backend.clone(),
             lifetime: self.record.lifetime,
-            submission: runnable.fingerprint.clone(),
-            cases: own.collect(),
+            submission,
+            cases,
         }
     }
 

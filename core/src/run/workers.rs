@@ -49,6 +49,7 @@ struct Shared {
 
 struct Done {
     journal: Journal,
+    /// By the cases' names, in whose order the table has them.
     records: BTreeMap<String, CaseRecord>,
 }
 
@@ -70,7 +71,8 @@ struct Place<'a> {
 const WORKER: &str = ".worker-";
 
 impl SubmissionRun {
-    /// Runs the cases that are not among `finished`, and writes every result as it comes.
+    /// Runs the cases that are not among `finished`, and writes every result as it comes. What
+    /// else is finished stays in the table.
     ///
     /// # Errors
     /// The first that any case met. The others are stopped then; what was finished is kept.
@@ -86,13 +88,13 @@ impl SubmissionRun {
         };
         let (kept, waiting): (Vec<_>, Vec<_>) =
             tokio::task::block_in_place(|| self.cases.iter().cloned().partition(is_whole));
-        finished.retain(|name, _| kept.iter().any(|case| case.name == *name));
-        let finished_before = finished.len();
+        for case in &waiting {
+            finished.remove(&case.name);
+        }
+        let finished_before = kept.len();
         let mean = |score: fn(&CaseRecord) -> f64| {
-            let sum = finished
-                .values()
-                .map(score)
-                .fold(0.0, |sum, score| sum + score);
+            let records = kept.iter().filter_map(|case| finished.get(&case.name));
+            let sum = records.map(score).fold(0.0, |sum, score| sum + score);
             sum / finished_before.max(1) as f64
         };
         self.observer.notice(&Event::SubmissionStarted {
@@ -383,20 +385,12 @@ impl Shared {
         }
         // Holding the lock while writing keeps an older table from replacing a newer one.
         let done = lock(&self.done);
-        let records = self.ordered(&done);
-        let table = metrics_table(&*self.run.evaluation.track, records);
+        let table = metrics_table(&*self.run.evaluation.track, done.records.values());
         Ok(write_whole(&self.run.files.table(), &table)?)
     }
 
     fn in_order(&self) -> Vec<CaseRecord> {
-        self.ordered(&lock(&self.done)).cloned().collect()
-    }
-
-    fn ordered<'d>(&'d self, done: &'d Done) -> impl Iterator<Item = &'d CaseRecord> {
-        self.run
-            .cases
-            .iter()
-            .filter_map(|case| done.records.get(&case.name))
+        lock(&self.done).records.values().cloned().collect()
     }
 }
 
