@@ -32,6 +32,7 @@ mod init;
 mod listener;
 mod log;
 mod new;
+mod open_files;
 mod phantom;
 mod plan;
 mod printable;
@@ -90,17 +91,29 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
         }
     };
     log::listen(arguments.log);
-    let result = match arguments.command {
-        Command::Evaluate(options) => commands::evaluate(&registry, &options),
-        Command::Demo(options) => commands::demo(&registry, &options),
-        Command::Validate(options) => commands::validate(&registry, &options),
+    if let Command::Probe { attempt } = &arguments.command {
+        return ExitCode::from(doctor::probe::attempt(attempt));
+    }
+    let result = open_files::refuse_too_few().and_then(|()| command(&registry, arguments.command));
+    let status = result.unwrap_or_else(|error| {
+        stderr::line(exit::explain(&error));
+        ExitStatus::of_error(&error)
+    });
+    status.into()
+}
+
+fn command(registry: &Registry, command: Command) -> anyhow::Result<ExitStatus> {
+    match command {
+        Command::Evaluate(options) => commands::evaluate(registry, &options),
+        Command::Demo(options) => commands::demo(registry, &options),
+        Command::Validate(options) => commands::validate(registry, &options),
         Command::New(options) => commands::new(&options),
-        Command::Init(options) => commands::init(&registry, &options),
+        Command::Init(options) => commands::init(registry, &options),
         Command::Completions(options) => commands::completions(&options),
         Command::Man(options) => commands::man(&options),
         Command::Score(options) => commands::score(&options),
-        Command::Click(options) => commands::click(&registry, &options),
-        Command::Slurm(options) => commands::slurm(&registry, &options),
+        Command::Click(options) => commands::click(registry, &options),
+        Command::Slurm(options) => commands::slurm(registry, &options),
         Command::Gather(options) => commands::gather(&options),
         Command::Replay(options) => commands::replay(&options),
         Command::Import(options) => commands::import(&options),
@@ -108,13 +121,8 @@ pub fn run(registry: Registry, arguments: impl IntoIterator<Item = OsString>) ->
         Command::Report(options) => commands::report(&options),
         Command::Compare(options) => commands::compare(&options),
         Command::Rescore(options) => commands::rescore(&options),
-        Command::Doctor(options) => commands::doctor(&registry, &options),
+        Command::Doctor(options) => commands::doctor(registry, &options),
         Command::Baseline => baseline::run(),
-        Command::Probe { attempt } => return ExitCode::from(doctor::probe::attempt(&attempt)),
-    };
-    let status = result.unwrap_or_else(|error| {
-        stderr::line(exit::explain(&error));
-        ExitStatus::of_error(&error)
-    });
-    status.into()
+        Command::Probe { .. } => Ok(ExitStatus::Done),
+    }
 }

@@ -8,6 +8,7 @@ use segarena_core::backend::{Submission, SubmissionSource, Workdir};
 use crate::config::{ConfigError, LoadedConfig, Place, SubmissionTable};
 use crate::registry::BackendSection;
 use crate::setting::{Setting, folder};
+use crate::stderr;
 
 /// What an archive's name may end in; the content decides what it is.
 const ARCHIVE_ENDINGS: [&str; 6] = [".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.xz"];
@@ -228,8 +229,12 @@ pub(crate) fn in_folder(
         archive
     };
     let mut found = Found::default();
-    for entry in entries.iter().filter_map(|entry| as_submission(entry)) {
-        found.push(entry, setting.place.clone())?;
+    for entry in &entries {
+        let Some(submission) = as_submission(entry) else {
+            continue;
+        };
+        note_other_spelling(entry, &submission.name);
+        found.push(submission, setting.place.clone())?;
     }
     if found.submissions.is_empty() {
         let wanted = match kind == segarena_process::ProcessBackend::KIND {
@@ -239,6 +244,16 @@ pub(crate) fn in_folder(
         return Err(refuse(format!("there is {wanted} in {}", path.display())));
     }
     Ok(found.into_submissions())
+}
+
+/// Says that a team is not called as its file is, which is the challenge's rule.
+fn note_other_spelling(path: &Path, team: &str) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if !name.starts_with(team) {
+        stderr::line(format_args!(
+            "note: {name} is submission `{team}`, in lower case as in the challenge"
+        ));
+    }
 }
 
 /// Whether a file of this name may be an archive.

@@ -25,10 +25,22 @@ pub enum CaseError {
         source: io::Error,
     },
     /// There is nothing to evaluate.
-    #[error("no case in {}: it has no file ending in .npz", path.display())]
+    #[error("no case in {}: it has no file ending in .npz{}", path.display(), nifti_advice(*nifti))]
     NoCases {
         /// The images folder.
         path: PathBuf,
+        /// How many NIfTI files it has.
+        nifti: usize,
+    },
+    /// A name leaves no room for the names of its results.
+    #[error(
+        "case {name}: its name is {} bytes long, and with more than {LONGEST_NAME} there is no room \
+         for the names of its results: rename it",
+        name.len()
+    )]
+    LongName {
+        /// The case's file name.
+        name: String,
     },
     /// A case was asked for that is not there.
     #[error("no case `{name}` in {} (it has {known})", path.display())]
@@ -46,16 +58,17 @@ pub enum CaseError {
         /// The file.
         path: PathBuf,
     },
-    /// A case has no ground truth.
-    #[error(
-        "case {case}: there is no ground truth {} (add it, or leave the case out with --case)",
-        path.display()
-    )]
+    /// Cases have no ground truth.
+    #[error("{}", no_ground_truth(cases, *of, folder, nearest.as_deref()))]
     NoGroundTruth {
-        /// The case.
-        case: String,
-        /// The file that should be there.
-        path: PathBuf,
+        /// The cases without, in order.
+        cases: Vec<String>,
+        /// How many cases were asked for.
+        of: usize,
+        /// The folder where it should be.
+        folder: PathBuf,
+        /// The name there that is most like the first case's.
+        nearest: Option<String>,
     },
     /// Image and ground truth differ in shape.
     #[error(
@@ -90,6 +103,43 @@ pub enum CaseError {
         /// What is wrong with the file.
         source: NpzError,
     },
+}
+
+/// The most bytes of a case's file name: its logs have longer names, and files have temporary ones.
+const LONGEST_NAME: usize = 200;
+
+fn nifti_advice(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(
+            "; it has {count} NIfTI file{}, of which `segarena import` makes cases",
+            if count == 1 { "" } else { "s" }
+        ),
+    }
+}
+
+fn no_ground_truth(cases: &[String], of: usize, folder: &Path, nearest: Option<&str>) -> String {
+    let folder = folder.display();
+    let near = nearest
+        .map(|name| format!(" (it has {name})"))
+        .unwrap_or_default();
+    match cases {
+        [case] => format!(
+            "case {case}: there is no ground truth {folder}/{case}{near}: add it, or leave the case \
+             out with --case"
+        ),
+        cases if cases.len() == of => format!(
+            "none of the {of} cases has a ground truth in {folder}, which should have {}{near}: is \
+             it the right folder?",
+            some_of(cases)
+        ),
+        cases => format!(
+            "{} of {of} cases have no ground truth in {folder}: {}{near}; add them, or choose \
+             others with --case",
+            cases.len(),
+            some_of(cases)
+        ),
+    }
 }
 
 /// Where a case's files are.
@@ -141,13 +191,38 @@ pub fn find_cases(
 ) -> Result<Vec<CaseFiles>, CaseError> {
     let names = choose(case_names(images)?, images, choice)?;
     if let Some(folder) = ground_truth {
-        // Says that the folder is missing, once, rather than that every file in it is.
-        list("ground truth", folder)?;
+        refuse_missing(&names, folder)?;
     }
-    names
-        .into_iter()
-        .map(|name| locate(name, images, ground_truth))
-        .collect()
+    let folder = ground_truth.unwrap_or(images);
+    let located = names.into_iter().map(|name| CaseFiles {
+        image: images.join(&name),
+        ground_truth: folder.join(&name),
+        name,
+    });
+    Ok(located.collect())
+}
+
+/// Fails where a case has no file in the ground truth's folder.
+fn refuse_missing(names: &[String], folder: &Path) -> Result<(), CaseError> {
+    let there = list("ground truth", folder)?;
+    let is_missing = |name: &&String| !folder.join(name).is_file();
+    let missing: Vec<String> = names.iter().filter(is_missing).cloned().collect();
+    let Some(first) = missing.first() else {
+        return Ok(());
+    };
+    let there = there.iter().filter_map(|path| path.file_name()?.to_str());
+    // The longest common beginning: `a_gt.npz` is meant for `a.npz`.
+    let shared = |name: &str| {
+        let letters = name.chars().zip(first.chars());
+        letters.take_while(|(a, b)| a == b).count()
+    };
+    let nearest = there.max_by_key(|name| shared(name));
+    Err(CaseError::NoGroundTruth {
+        of: names.len(),
+        folder: folder.to_owned(),
+        nearest: nearest.map(str::to_owned),
+        cases: missing,
+    })
 }
 
 fn list(role: &'static str, path: &Path) -> Result<Vec<PathBuf>, CaseError> {
@@ -164,8 +239,11 @@ fn list(role: &'static str, path: &Path) -> Result<Vec<PathBuf>, CaseError> {
 
 fn case_names(images: &Path) -> Result<Vec<String>, CaseError> {
     let mut names = Vec::new();
+    let mut nifti = 0;
     for path in list("images", images)? {
         let name = path.file_name().unwrap_or_default();
+        let ending = name.as_encoded_bytes();
+        nifti += usize::from(ending.ends_with(b".nii") || ending.ends_with(b".nii.gz"));
         // `._x.npz` and the like are droppings of other programs.
         let is_case = path.extension().is_some_and(|extension| extension == "npz");
         if !is_case || name.as_encoded_bytes().starts_with(b".") {
@@ -174,12 +252,18 @@ fn case_names(images: &Path) -> Result<Vec<String>, CaseError> {
         let name = name
             .to_str()
             .ok_or_else(|| CaseError::Name { path: path.clone() })?;
+        if name.len() > LONGEST_NAME {
+            return Err(CaseError::LongName {
+                name: name.to_owned(),
+            });
+        }
         names.push(name.to_owned());
     }
     names.sort_unstable();
     if names.is_empty() {
         return Err(CaseError::NoCases {
             path: images.to_owned(),
+            nifti,
         });
     }
     Ok(names)
@@ -219,30 +303,6 @@ fn some_of(names: &[String]) -> String {
         0 => shown,
         more => format!("{shown} and {more} more"),
     }
-}
-
-fn locate(
-    name: String,
-    images: &Path,
-    ground_truth: Option<&Path>,
-) -> Result<CaseFiles, CaseError> {
-    let image = images.join(&name);
-    let Some(folder) = ground_truth else {
-        return Ok(CaseFiles {
-            name,
-            ground_truth: image.clone(),
-            image,
-        });
-    };
-    let path = folder.join(&name);
-    if !path.is_file() {
-        return Err(CaseError::NoGroundTruth { case: name, path });
-    }
-    Ok(CaseFiles {
-        name,
-        image,
-        ground_truth: path,
-    })
 }
 
 /// A case in memory: its image's description and its ground truth. The image's voxels stay in

@@ -308,6 +308,9 @@ impl<'a> Session<'a> {
             }
             (Some(outcome), _) => outcome,
         };
+        if matches!(outcome, Outcome::NoOutput { .. }) {
+            remarks.extend(self.written_instead());
+        }
         if let Ok(prediction) = &read {
             remarks.extend(prediction.remarks.iter().cloned());
         }
@@ -325,6 +328,28 @@ impl<'a> Session<'a> {
             outcome,
             scores,
             remarks,
+        })
+    }
+
+    /// What is in the outputs folder where no prediction is, in words.
+    fn written_instead(&self) -> Option<String> {
+        const SHOWN: usize = 5;
+        let (names, count) = self
+            .open_folder(self.work.outputs())
+            .ok()?
+            .names(SHOWN)
+            .ok()?;
+        let more = match count.saturating_sub(names.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        Some(match count {
+            0 => format!("outputs/ is empty, where {} should be", self.case.name),
+            _ => format!(
+                "outputs/ has {}{more}, and no {}",
+                names.join(", "),
+                self.case.name
+            ),
         })
     }
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 use segarena_core::event::{Event, Observer};
 use segarena_core::run::{RunSummary, Shard};
 use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::report::report_on;
@@ -143,13 +144,12 @@ impl Observer for KeepRanking {
 }
 
 fn start_threads(threads: Option<usize>) -> anyhow::Result<()> {
-    let Some(threads) = threads else {
-        return Ok(());
-    };
+    // None is asked for by 0. They are started here in any case, as a machine that has none left
+    // can be told of here.
     rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
+        .num_threads(threads.unwrap_or(0))
         .build_global()
-        .context("cannot start the threads for scoring")
+        .context("cannot start the threads for scoring (are `ulimit -u` or `-v` very small?)")
 }
 
 /// What a run runs in, and what stops it at a signal; a second signal ends the program at once,
@@ -164,6 +164,14 @@ fn in_runtime(
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
+    {
+        let _runtime = runtime.enter();
+        // A handler in the place of the signal's death makes of a file that is too large an error
+        // with words, and does not pass on to a submission.
+        let too_large = rustix::process::Signal::XFSZ.as_raw();
+        let _listening = signal(SignalKind::from_raw(too_large))
+            .context("cannot listen to signals (is `ulimit -n` very small?)")?;
+    }
     let cancel = CancellationToken::new();
     runtime.spawn(stop_on_signal(cancel.clone(), observer, at_once));
     Ok((runtime, cancel))
@@ -176,7 +184,6 @@ pub(crate) async fn stop_on_signal(
     observer: Arc<dyn Observer>,
     at_once: ExitStatus,
 ) {
-    use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),

@@ -239,6 +239,7 @@ fn case(submission: &str, record: &CaseRecord) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::printable::printable;
 
     #[test]
     fn times_and_sizes_read_as_a_person_says_them() {

@@ -128,6 +128,9 @@ fn describe(
         let said = console::truncate_str(&said, LONGEST_WORDS, "…");
         let _ = writeln!(text, "    it said: {said}");
     }
+    if let Some(remark) = interaction.remarks.first() {
+        let _ = writeln!(text, "    {}", printable(remark));
+    }
     if let Some(log) = &interaction.log {
         let log = output.join(&submission.name).join(log);
         let _ = writeln!(text, "    log: {}", printable(&log.to_string_lossy()));

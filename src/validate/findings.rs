@@ -217,8 +217,13 @@ fn advice(case: &TriedCase, record: &InteractionRecord) -> String {
              challenge, or `memory` of the configuration; real cases are much larger than this one"
             .to_owned(),
         Outcome::NoOutput { .. } => format!(
-            "it ended well and wrote nothing: write outputs/{}, named as the input is, with the \
-             array `segs`",
+            "it ended well without a prediction{}: write outputs/{}, named as the input is, with \
+             the array `segs`",
+            record
+                .remarks
+                .first()
+                .map(|remark| format!(" ({remark})"))
+                .unwrap_or_default(),
             case.name
         ),
         Outcome::BadOutput { .. } => {

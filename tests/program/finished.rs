@@ -412,3 +412,59 @@ fn the_readmes_lines_work_in_the_order_they_stand_in() {
     let whole = fs::read_to_string(scenario.path().join("results/team/team_metrics.csv")).unwrap();
     assert_eq!(whole.lines().count(), 4, "{whole}");
 }
+
+/// Evaluates in a shell that has set a limit first.
+fn limited(scenario: &Scenario, limit: &str) -> ProgramOutput {
+    let _ = scenario.command();
+    let line = format!("ulimit {limit} && exec '{PROGRAM}' evaluate -c config.toml");
+    let output = Command::new("sh")
+        .args(["-c", &line])
+        .current_dir(scenario.path())
+        .output();
+    ProgramOutput::of(output.unwrap())
+}
+
+#[test]
+fn a_limit_of_the_shell_that_is_too_small_is_told_in_words() {
+    let scenario = || Scenario::new().case("phantom_perfect").stand_in("s");
+    let files = scenario();
+    for limit in ["-n 4", "-n 10", "-n 20"] {
+        limited(&files, limit)
+            .ends_with(1)
+            .says(&["files may be open at once", "ulimit -n"]);
+    }
+    limited(&files, "-n 64").ends_with(0);
+    limited(&scenario(), "-f 0")
+        .ends_with(1)
+        .says(&["File too large"]);
+    limited(&scenario(), "-f 1")
+        .ends_with(1)
+        .says(&["File too large"]);
+}
+
+#[test]
+fn a_standstill_of_the_machine_is_not_charged_to_the_submission() {
+    let script = "echo $$ > pid; touch started; while ! test -e go; do sleep 0.05; done; stand_in";
+    let scenario = Scenario::new()
+        .case("phantom_perfect")
+        .table("[protocol]\nclicks = 0\ninteraction_timeout_seconds = 5")
+        .script("s", script);
+    let run = start(&scenario);
+    wait_for(&scenario.path().join("started"));
+    let submission = fs::read_to_string(scenario.path().join("pid")).unwrap();
+    let pid =
+        |number: &str| rustix::process::Pid::from_raw(number.trim().parse().unwrap()).unwrap();
+    let everything = [pid(&run.id().to_string()), pid(&submission)];
+    let all = |signal| {
+        for process in everything {
+            rustix::process::kill_process(process, signal).unwrap();
+        }
+    };
+    all(rustix::process::Signal::STOP);
+    std::thread::sleep(std::time::Duration::from_secs(7));
+    fs::write(scenario.path().join("go"), "").unwrap();
+    all(rustix::process::Signal::CONT);
+    assert_eq!(run.wait_with_output().unwrap().status.code(), Some(0));
+    let seconds = &scenario.record("s", "phantom_perfect")["interactions"][0]["seconds"];
+    assert!(seconds.as_f64().unwrap() < 5.0, "{seconds}");
+}

@@ -30,3 +30,4 @@ mod telling;
 mod text_track;
 mod validate;
 mod warm;
+mod words;

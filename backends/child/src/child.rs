@@ -1,7 +1,7 @@
 //! One child process from start to end: its group, its output, its time limit.
 
 use std::io;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -19,6 +19,8 @@ use wait4::Wait4;
 
 use crate::mark::MARK_VARIABLE;
 use crate::orphans::OrphanScope;
+use crate::running_time::RunningTime;
+use crate::session::InSessionOfItsOwn;
 use crate::watchdog::Watchdog;
 
 /// What to run, with every placeholder filled in.
@@ -48,6 +50,7 @@ pub async fn run(
 ) -> Result<Execution, BackendError> {
     let log = LogCapture::create(request.log).map_err(|error| log_error(request.log, error))?;
     let log = Arc::new(log);
+    let clock = RunningTime::start();
     let mut group = new_group(command, |command| {
         // Whoever runs segarena may have been asked to stay.
         command.env_remove(SERVE_VARIABLE).stdin(Stdio::null());
@@ -58,14 +61,14 @@ pub async fn run(
 
     let stopped = tokio::select! {
         exited = group.exit() => { exited?; None }
-        () = tokio::time::sleep(request.timeout) => Some(Ending::TimedOut),
+        () = clock.reaches(request.timeout) => Some(Ending::TimedOut),
         () = request.cancel.cancelled() => Some(Ending::Cancelled),
     };
     if stopped.is_some() {
         group.kill();
         group.exit().await?;
     }
-    let wall = began.elapsed();
+    let wall = began.elapsed().saturating_sub(clock.stood_still());
     let (status, peak_memory) = group.reap()?;
 
     let drained = tokio::time::timeout(PIPE_GRACE, async {
@@ -121,7 +124,7 @@ pub(crate) fn new_group(
         .env(MARK_VARIABLE, scope.mark().to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .process_group(0);
+        .in_session_of_its_own();
     set_up(&mut program);
     let began = Instant::now();
     let child = program
@@ -138,7 +141,8 @@ pub(crate) fn new_group(
     })
 }
 
-/// A child that leads its own process group; dropped before its end, it takes the group with it.
+/// A child that leads its own session and process group; dropped before its end, it takes the
+/// group with it.
 pub(crate) struct ProcessGroup {
     child: Child,
     watchdog: Watchdog,

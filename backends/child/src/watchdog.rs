@@ -7,10 +7,10 @@
 //! need `unsafe`, and comes when the *thread* that started the submission ends.)
 
 use std::io::Write;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use crate::mark::{MARK_VARIABLE, Mark};
+use crate::session::InSessionOfItsOwn;
 
 /// First comes the group, once the submission is started, then nothing more until the end.
 /// `$0` is the variable with the mark. A process that goes from one program to the next has no
@@ -43,7 +43,7 @@ impl Watchdog {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             // Ctrl-C in a terminal is for segarena.
-            .process_group(0)
+            .in_session_of_its_own()
             .spawn();
         match started {
             Ok(child) => Self(Some(child)),

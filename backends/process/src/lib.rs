@@ -29,6 +29,7 @@ pub struct Config {
     /// How long a submission lives, which each session is told.
     pub lifetime: Lifetime,
     /// Environment variables for every submission; a submission's own `env` goes before them.
+    /// `INPUTS` and `OUTPUTS` are its folders unless they are set here.
     pub env: BTreeMap<String, String>,
 }
 
@@ -75,9 +76,13 @@ impl ProcessBackend {
         )
     }
 
-    /// The variables for a submission, with their placeholders.
+    /// The variables for a submission, with their placeholders. Without others it is told its
+    /// folders all the same.
     fn variables(&self, submission: &Submission) -> BTreeMap<String, String> {
-        let mut variables = self.config.env.clone();
+        let folders = [("INPUTS", "{inputs}"), ("OUTPUTS", "{outputs}")];
+        let folders = folders.map(|(name, folder)| (name.to_owned(), folder.to_owned()));
+        let mut variables = BTreeMap::from(folders);
+        variables.extend(self.config.env.clone());
         variables.extend(submission.env.clone());
         variables
     }
@@ -277,6 +282,18 @@ impl<'a> FoundCommand<'a> {
             .with_advice("set `workdir` to the folder its command is to run in"));
         }
         let program = find_program(&argv[0], &workdir.path).ok_or_else(|| {
+            let file = workdir.path.join(&argv[0]);
+            if argv[0].contains('/') && file.is_file() {
+                return BackendError::new(
+                    BackendErrorKind::Submission,
+                    format!(
+                        "submission `{}`: {} is not executable",
+                        submission.name,
+                        file.display()
+                    ),
+                )
+                .with_advice("chmod +x it, or name what runs it first: [\"sh\", \"predict.sh\"]");
+            }
             BackendError::new(
                 BackendErrorKind::Submission,
                 format!(

@@ -49,6 +49,27 @@ impl Folder {
         &self.path
     }
 
+    /// The first `most` names in the folder in alphabetical order, and how many there are.
+    ///
+    /// # Errors
+    /// If the folder may not be read.
+    pub fn names(&self, most: usize) -> io::Result<(Vec<String>, usize)> {
+        let mut names = std::collections::BTreeSet::new();
+        let mut count = 0;
+        for entry in rustix::fs::Dir::read_from(&self.handle)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            if name == "." || name == ".." {
+                continue;
+            }
+            count += 1;
+            names.insert(name);
+            if names.len() > most {
+                names.pop_last();
+            }
+        }
+        Ok((names.into_iter().collect(), count))
+    }
+
     /// Opens the regular file `name` for reading.
     ///
     /// Links, FIFOs, sockets, devices and folders are refused, and none of them can make this
