@@ -41,7 +41,14 @@ fn backends() -> [(&'static str, Place, MakeSubject); 7] {
 }
 
 /// The backends that can keep a submission warm.
-const WARM: [&str; 1] = ["process"];
+const WARM: [&str; 6] = [
+    "process",
+    "docker",
+    "docker-group",
+    "podman",
+    "podman5",
+    "podman-rootless",
+];
 
 type MakeSubject = fn() -> Box<dyn Subject>;
 

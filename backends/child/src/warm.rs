@@ -83,7 +83,7 @@ impl Running for WarmChild {
         }
     }
 
-    fn close_input(&mut self) {
+    async fn close_input(&mut self) {
         self.input = None;
     }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use segarena_contract::{
-    BackendError, BackendErrorKind, BackendStatus, Execution, ImageFacts, InferenceBackend,
-    InteractionRequest, PrepareProgress, Runnable, Submission, SubmissionFacts, SubmissionSource,
+    BackendError, BackendErrorKind, BackendStatus, Execution, FreshStarts, ImageFacts,
+    InferenceBackend, InteractionRequest, PrepareProgress, Runnable, SessionRequest, Submission,
+    SubmissionFacts, SubmissionSession, SubmissionSource,
 };
+use segarena_warm::WarmSession;
 use tokio::sync::OnceCell;
 
 use crate::archive::SAVE_AGAIN;
@@ -21,6 +23,7 @@ use crate::options::ContainerOptions;
 use crate::pending::Pending;
 use crate::request::{self, ContainerRequest};
 use crate::tags;
+use crate::warm::WarmContainer;
 
 /// Runs submissions in an engine's containers.
 #[derive(Debug)]
@@ -41,6 +44,17 @@ impl<E: Engine> ContainerBackend<E> {
             about: OnceCell::new(),
             pending: Arc::default(),
             helper: Arc::default(),
+        }
+    }
+
+    /// What it takes to run this container.
+    fn run_of(&self, container: ContainerRequest, about: &About) -> Run<E> {
+        Run {
+            engine: Arc::clone(&self.engine),
+            pending: Arc::clone(&self.pending),
+            helper: Arc::clone(&self.helper),
+            container,
+            us: about.us(),
         }
     }
 
@@ -255,6 +269,25 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
         })
     }
 
+    fn keeps_warm(&self) -> bool {
+        true
+    }
+
+    async fn open<'a>(
+        &'a self,
+        runnable: &'a Runnable,
+        request: &SessionRequest<'_>,
+    ) -> Result<Box<dyn SubmissionSession + 'a>, BackendError> {
+        let about = self.about().await?;
+        let (limits, _) = Limits::new(&self.options, about)?;
+        let container = ContainerRequest::for_session(&self.options, &limits, runnable, request);
+        let Some(container) = container else {
+            return Ok(Box::new(FreshStarts::new(self, runnable)));
+        };
+        let run = self.run_of(container, about);
+        Ok(Box::new(WarmSession::new(WarmContainer { run })))
+    }
+
     async fn infer(
         &self,
         runnable: &Runnable,
@@ -263,15 +296,7 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
         let about = self.about().await?;
         let (limits, _) = Limits::new(&self.options, about)?;
         let container = ContainerRequest::new(&self.options, &limits, runnable, request);
-        let engine = Arc::clone(&self.engine);
-        let run = Run {
-            engine,
-            pending: Arc::clone(&self.pending),
-            helper: Arc::clone(&self.helper),
-            container,
-            us: about.us(),
-        };
-        run.run(request).await
+        self.run_of(container, about).run(request).await
     }
 
     async fn release(&self, runnable: Runnable) -> Result<(), BackendError> {

@@ -1,7 +1,10 @@
 //! What a container engine must be able to do, in words that Docker and Podman share.
 
+use std::pin::Pin;
+
 use async_trait::async_trait;
 use segarena_contract::{BackendError, LogStream};
+use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 
 pub use crate::about::About;
@@ -10,6 +13,9 @@ use crate::request::ContainerRequest;
 
 /// What a container prints, piece by piece, until it ends.
 pub type Output = mpsc::Receiver<(LogStream, Vec<u8>)>;
+
+/// A container's standard input; shut down, the container sees its end.
+pub type Input = Pin<Box<dyn AsyncWrite + Send>>;
 
 /// An engine, by the operations that the life of an interaction is made of.
 ///
@@ -46,6 +52,10 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Listens to a container that has not started yet.
     async fn listen(&self, container: &str) -> Result<Output, BackendError>;
+
+    /// Listens to a container that has not started yet and whose standard input is open, and gives
+    /// that as well.
+    async fn attach(&self, container: &str) -> Result<(Output, Input), BackendError>;
 
     /// Starts a container.
     async fn start(&self, container: &str) -> Result<(), BackendError>;

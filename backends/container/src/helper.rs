@@ -15,7 +15,7 @@ use crate::engine::Engine;
 use crate::image_archive::ImageArchive;
 use crate::leftovers::Mark;
 use crate::pending::Pending;
-use crate::request::{ContainerRequest, INPUTS, OUTPUTS};
+use crate::request::{CASES, ContainerRequest, INPUTS, OUTPUTS};
 
 /// The image, with the engine from its first use on until [`Helper::unload`].
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ enum Ended {
 }
 
 impl Helper {
-    /// Gives every file in the work folders of `beside` to `owner` (`UID:GID` as the container
+    /// Gives every file in these folders of the container `beside` to `owner` (`UID:GID` as the container
     /// counts), readable for it and without special bits. Gives up when `until` is over.
     ///
     /// Says whether it was done.
@@ -44,15 +44,17 @@ impl Helper {
         engine: &Arc<E>,
         pending: &Pending,
         beside: &ContainerRequest,
+        folders: &[String; 2],
         owner: &str,
         until: impl Future<Output = ()> + Send,
     ) -> Result<bool, BackendError> {
         let image = self.loaded(engine).await?;
         // Links are neither followed nor given away for what they mean.
-        let script = format!(
-            "chown -hR {owner} {INPUTS} {OUTPUTS} && chmod -R u+rwX,u-s,g-s,o-t {INPUTS} {OUTPUTS}"
-        );
-        let container = beside.of_our_own(image, ["/bin/sh", "-c", &script]);
+        let script =
+            format!("chown -hR {owner} \"$1\" \"$2\" && chmod -R u+rwX,u-s,g-s,o-t \"$1\" \"$2\"");
+        let [inputs, outputs] = folders;
+        let words = ["/bin/sh", "-c", &script, "sh", inputs, outputs];
+        let container = beside.of_our_own(image, &words);
         let ended = run(engine, pending, &container, until).await?;
         Ok(ended == Ended::With(0))
     }
@@ -67,7 +69,7 @@ impl Helper {
     ) -> bool {
         let attempt = async {
             let image = self.loaded(engine).await?;
-            let container = beside.of_our_own(image, ["/bin/sh", "-c", "exit 0"]);
+            let container = beside.of_our_own(image, &["/bin/sh", "-c", "exit 0"]);
             // What the submission would be given must be to be had.
             let container = ContainerRequest {
                 limits: beside.limits.clone(),
@@ -165,6 +167,7 @@ fn archive() -> std::io::Result<Vec<u8>> {
     image
         .file(&format!("{INPUTS}/.mount"), 0o644, b"")
         .file(&format!("{OUTPUTS}/.mount"), 0o644, b"")
+        .file(&format!("{CASES}/.mount"), 0o644, b"")
         .to_tar()
 }
 

@@ -59,11 +59,81 @@ impl<E: Engine> Run<E> {
             folders: [request.inputs.to_owned(), request.outputs.to_owned()],
             log: Arc::new(log),
         };
-        pending.spawn(task.run()).await.unwrap_or_else(|error| {
-            let message = "the task that watched a container died";
-            Err(BackendError::new(BackendErrorKind::Engine, message).with_source(error))
-        })
+        let ran = pending.spawn(task.run()).await;
+        ran.unwrap_or_else(|error| Err(task_died(error)))
     }
+
+    /// Whether an error is the submission's own: its image is there, and a container of ours can be
+    /// run where its container can't.
+    pub(crate) async fn is_the_submissions(&self, error: &BackendError) -> bool {
+        use BackendErrorKind::{Cancelled, Permission, Unavailable};
+        if matches!(error.kind(), Unavailable | Permission | Cancelled) {
+            return false;
+        }
+        let Self {
+            engine,
+            pending,
+            helper,
+            container,
+            ..
+        } = self;
+        matches!(engine.image(&container.image).await, Ok(Some(_)))
+            && helper.can_be_run(engine, pending, container).await
+    }
+
+    /// Makes a container's files in these folders of this machine ours, so that they can be read
+    /// and removed; `None`: they are already.
+    pub(crate) async fn take_over(
+        &self,
+        folders: &[PathBuf; 2],
+        cancel: &CancellationToken,
+    ) -> Result<Option<TakenOver>, BackendError> {
+        let looked_at = folders.clone();
+        let foreign = tokio::task::spawn_blocking(move || looked_at.iter().any(|f| is_foreign(f)))
+            .await
+            .unwrap_or(true);
+        if !foreign {
+            return Ok(None);
+        }
+        let Self {
+            engine,
+            pending,
+            helper,
+            container,
+            us,
+        } = self;
+        let beginning = Instant::now();
+        let until = async {
+            tokio::select! {
+                () = tokio::time::sleep(TAKE_OVER) => {}
+                () = async {
+                    cancel.cancelled().await;
+                    tokio::time::sleep(TAKE_OVER_WHEN_CANCELLED).await;
+                } => {}
+            }
+        };
+        let inside = folders.each_ref().map(|folder| container.inside(folder));
+        let done = helper
+            .take_over(engine, pending, container, &inside, us, until)
+            .await?;
+        Ok(Some(TakenOver {
+            done,
+            time: beginning.elapsed(),
+        }))
+    }
+}
+
+/// What came of taking a container's files over.
+pub(crate) struct TakenOver {
+    /// Whether all of them are ours now.
+    pub(crate) done: bool,
+    /// How long that took.
+    pub(crate) time: Duration,
+}
+
+pub(crate) fn task_died(error: tokio::task::JoinError) -> BackendError {
+    let message = "the task that watched a container died";
+    BackendError::new(BackendErrorKind::Engine, message).with_source(error)
 }
 
 struct Task<E> {
@@ -97,7 +167,7 @@ impl<E: Engine> Task<E> {
         // The engine may have died under an earlier try: never are there two on one folder.
         pending.remove_left_behind(&**engine).await?;
         let ran = match self.one_container().await {
-            Err(Failure::ToStart(error)) if self.is_the_submissions(&error).await => {
+            Err(Failure::ToStart(error)) if self.run.is_the_submissions(&error).await => {
                 // An engine stumbles now and then: it is the submission's when it happens again.
                 self.one_container().await
             }
@@ -105,7 +175,7 @@ impl<E: Engine> Task<E> {
         };
         let mut execution = match ran {
             Ok(execution) => execution,
-            Err(Failure::ToStart(error)) if self.is_the_submissions(&error).await => {
+            Err(Failure::ToStart(error)) if self.run.is_the_submissions(&error).await => {
                 self.not_started(&error)
             }
             Err(Failure::ToStart(error) | Failure::ToFollow(error)) => return Err(error),
@@ -116,24 +186,6 @@ impl<E: Engine> Task<E> {
             script::explain_missing(&mut execution.tails.stderr);
         }
         Ok(execution)
-    }
-
-    /// Whether an error is the submission's own: its image is there, and a container of ours can be
-    /// run where its container can't.
-    async fn is_the_submissions(&self, error: &BackendError) -> bool {
-        use BackendErrorKind::{Cancelled, Permission, Unavailable};
-        if matches!(error.kind(), Unavailable | Permission | Cancelled) {
-            return false;
-        }
-        let Run {
-            engine,
-            pending,
-            helper,
-            container,
-            ..
-        } = &self.run;
-        matches!(engine.image(&container.image).await, Ok(Some(_)))
-            && helper.can_be_run(engine, pending, container).await
     }
 
     /// The execution of a container that the engine can't start.
@@ -178,7 +230,7 @@ impl<E: Engine> Task<E> {
             execution.phases.push(removal);
             return Ok(execution);
         };
-        if result.is_ok() && self.is_the_submissions(&error).await {
+        if result.is_ok() && self.run.is_the_submissions(&error).await {
             self.say(&format!("the container could not be removed: {error}"));
             return result.map(|execution| Execution {
                 ending: Ending::Exited { code: NOT_REMOVED },
@@ -253,54 +305,34 @@ impl<E: Engine> Task<E> {
         Ok(why)
     }
 
-    /// Makes the container's files ours, so that they can be read and removed. What can't be taken
-    /// over in time is the submission's failure.
+    /// Makes the container's files ours. What can't be taken over in time is the submission's
+    /// failure.
     async fn take_over(&self, execution: &mut Execution) -> Result<(), BackendError> {
-        let folders = self.folders.clone();
-        let foreign = tokio::task::spawn_blocking(move || folders.iter().any(|f| is_foreign(f)))
-            .await
-            .unwrap_or(true);
-        if !foreign {
+        let taken = self.run.take_over(&self.folders, &self.cancel).await?;
+        let Some(TakenOver { done, time }) = taken else {
             return Ok(());
-        }
-        let Run {
-            engine,
-            pending,
-            helper,
-            container,
-            us,
-        } = &self.run;
-        let beginning = Instant::now();
-        let until = async {
-            tokio::select! {
-                () = tokio::time::sleep(TAKE_OVER) => {}
-                () = async {
-                    self.cancel.cancelled().await;
-                    tokio::time::sleep(TAKE_OVER_WHEN_CANCELLED).await;
-                } => {}
-            }
         };
-        let done = helper
-            .take_over(engine, pending, container, us, until)
-            .await?;
         if !done && execution.ending != Ending::Cancelled {
-            self.say("the files it wrote could not be taken over: too many, or not to be changed");
+            self.say(NOT_TAKEN_OVER);
             execution.ending = Ending::Exited { code: NOT_REMOVED };
         }
-        let taken = phase("take over", beginning.elapsed());
-        execution.phases.push(taken);
+        execution.phases.push(phase("take over", time));
         Ok(())
     }
 }
 
+/// What is said of files that were not taken over.
+pub(crate) const NOT_TAKEN_OVER: &str =
+    "the files it wrote could not be taken over: too many, or not to be changed";
+
 /// The exit status of a program that is not there, as shells and engines have it.
-const NOT_STARTED: i32 = 127;
+pub(crate) const NOT_STARTED: i32 = 127;
 /// The exit status of a container whose engine failed, as engines have it.
-const NOT_REMOVED: i32 = 125;
+pub(crate) const NOT_REMOVED: i32 = 125;
 /// How long output may keep coming after the container has ended.
-const DRAIN: Duration = Duration::from_secs(5);
+pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// How long a killed container may take to be gone.
-const GONE: Duration = Duration::from_secs(30);
+pub(crate) const GONE: Duration = Duration::from_secs(30);
 /// How long the change of owners may take.
 const TAKE_OVER: Duration = Duration::from_secs(120);
 /// How long it may take from when the run is stopped on.
@@ -313,7 +345,7 @@ async fn keep(mut output: Output, log: Arc<LogCapture>) {
     }
 }
 
-fn phase(name: &str, time: Duration) -> Phase {
+pub(crate) fn phase(name: &str, time: Duration) -> Phase {
     Phase {
         name: name.to_owned(),
         seconds: time.as_secs_f64(),

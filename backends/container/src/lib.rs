@@ -25,5 +25,6 @@ pub mod script;
 mod store;
 pub mod tags;
 mod unnamed;
+mod warm;
 
 pub use backend::ContainerBackend;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use segarena_contract::Limit;
+use segarena_contract::{Lifetime, Limit};
 use serde::Deserialize;
 
 /// The keys of `[backend]` that every container engine knows.
@@ -14,6 +14,8 @@ use serde::Deserialize;
 pub struct ContainerOptions {
     /// The kind of backend.
     pub kind: String,
+    /// How long a submission lives, which each session is told.
+    pub lifetime: Lifetime,
     /// The engine's socket; left out: where the engine's own tools look for it.
     pub socket: Option<String>,
     /// Environment variables for every submission.
@@ -99,6 +101,7 @@ impl Default for ContainerOptions {
     fn default() -> Self {
         Self {
             kind: String::new(),
+            lifetime: Lifetime::default(),
             socket: None,
             env: BTreeMap::new(),
             command: ["/bin/bash", "-c", "sh predict.sh"]

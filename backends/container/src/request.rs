@@ -5,7 +5,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use segarena_child::ProcessIdentity;
-use segarena_contract::{InteractionRequest, Placeholders, Runnable, Submission, short_hash};
+use segarena_contract::{
+    InteractionRequest, Placeholders, Runnable, Scope, SessionRequest, Submission, short_hash,
+};
+use segarena_warm::{SERVE, SERVE_VARIABLE};
 
 use crate::limits::{Devices, Limits};
 use crate::options::{ContainerOptions, Isolation};
@@ -19,6 +22,8 @@ pub const OWNER_LABEL: &str = "org.segarena.owner";
 pub const INPUTS: &str = "/workspace/inputs";
 /// Where a container puts its outputs.
 pub const OUTPUTS: &str = "/workspace/outputs";
+/// Where a container that is kept for a run finds the folders of each case as long as it lasts.
+pub const CASES: &str = "/workspace/cases";
 
 /// A container to create, in words that every engine understands.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +41,10 @@ pub struct ContainerRequest {
     pub env: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// The two folders: on this machine, in the container.
-    pub binds: [(String, &'static str); 2],
+    /// The folders: on this machine, in the container.
+    pub binds: Vec<(String, &'static str)>,
+    /// Whether its standard input is open, so that it can be asked again and again.
+    pub interactive: bool,
     /// What it may use.
     pub limits: Limits,
     /// Whether it gets no capabilities and a root that it can't write (strict isolation).
@@ -56,33 +63,87 @@ impl ContainerRequest {
         runnable: &Runnable,
         request: &InteractionRequest<'_>,
     ) -> Self {
-        let submission = &runnable.submission;
-        let env = variables(options, submission);
         let places = Placeholders {
             inputs: Path::new(INPUTS),
             outputs: Path::new(OUTPUTS),
             case: request.case,
         };
-        let folder = |path: &Path| path.to_string_lossy().into_owned();
+        Self {
+            labels: labels(request.run_id),
+            limits: limits.for_worker(request.worker),
+            binds: vec![
+                (text(request.inputs), INPUTS),
+                (text(request.outputs), OUTPUTS),
+            ],
+            ..Self::of_submission(options, limits, runnable, &places)
+        }
+    }
+
+    /// The container of a submission that is kept warm for this session; `None` where each
+    /// interaction gets one of its own.
+    pub fn for_session(
+        options: &ContainerOptions,
+        limits: &Limits,
+        runnable: &Runnable,
+        request: &SessionRequest<'_>,
+    ) -> Option<Self> {
+        let (places, binds) = match request.scope {
+            Scope::Interaction => return None,
+            Scope::Case {
+                case,
+                inputs,
+                outputs,
+            } => {
+                let places = [INPUTS, OUTPUTS].map(Path::new);
+                let binds = vec![(text(inputs), INPUTS), (text(outputs), OUTPUTS)];
+                ((places, case), binds)
+            }
+            // Each case's own are named by the request for it.
+            Scope::Run { cases } => (([CASES; 2].map(Path::new), ""), vec![(text(cases), CASES)]),
+        };
+        let ([inputs, outputs], case) = places;
+        let places = Placeholders {
+            inputs,
+            outputs,
+            case,
+        };
+        let mut container = Self {
+            labels: labels(request.run_id),
+            limits: limits.for_worker(request.worker),
+            binds,
+            interactive: true,
+            ..Self::of_submission(options, limits, runnable, &places)
+        };
+        let serve = (SERVE_VARIABLE.to_owned(), SERVE.to_owned());
+        container.env.extend([serve]);
+        Some(container)
+    }
+
+    /// What of a submission's container is the same for every scope.
+    fn of_submission(
+        options: &ContainerOptions,
+        limits: &Limits,
+        runnable: &Runnable,
+        places: &Placeholders<'_>,
+    ) -> Self {
+        let submission = &runnable.submission;
         Self {
             image: runnable.reference.clone(),
             name: container_name(),
             user: None,
-            limits: limits.for_worker(request.worker),
+            limits: limits.clone(),
             strict: options.isolation == Isolation::Strict,
             argv: argv(options, submission)
                 .iter()
                 .map(|word| places.fill(word))
                 .collect(),
-            env: env
+            env: variables(options, submission)
                 .into_iter()
                 .map(|(name, value)| (name, places.fill(&value)))
                 .collect(),
-            labels: labels(request.run_id),
-            binds: [
-                (folder(request.inputs), INPUTS),
-                (folder(request.outputs), OUTPUTS),
-            ],
+            labels: BTreeMap::new(),
+            binds: Vec::new(),
+            interactive: false,
             tmpfs: match options.isolation {
                 Isolation::Challenge => BTreeMap::new(),
                 Isolation::Strict => ["/tmp", "/root"]
@@ -93,14 +154,33 @@ impl ContainerRequest {
         }
     }
 
+    /// The same under a name that no container has had.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            name: container_name(),
+            ..self.clone()
+        }
+    }
+
+    /// The place in the container of a folder of this machine that is bound, or lies in one that
+    /// is.
+    pub(crate) fn inside(&self, folder: &Path) -> String {
+        let bound = self.binds.iter().find_map(|(host, inside)| {
+            let rest = folder.strip_prefix(host).ok()?;
+            Some(Path::new(inside).join(rest))
+        });
+        let place = bound.unwrap_or_else(|| folder.to_owned());
+        text(&place).trim_end_matches('/').to_owned()
+    }
+
     /// A container of an image of our own, run as its root, with the same folders and limits but
     /// without a network or graphics cards.
-    pub(crate) fn of_our_own<const N: usize>(&self, image: String, argv: [&str; N]) -> Self {
+    pub(crate) fn of_our_own(&self, image: String, argv: &[&str]) -> Self {
         Self {
             image,
             name: container_name(),
             user: Some("0:0".to_owned()),
-            argv: argv.map(str::to_owned).to_vec(),
+            argv: argv.iter().map(|&word| word.to_owned()).collect(),
             env: BTreeMap::new(),
             limits: Limits {
                 network: "none".to_owned(),
@@ -109,6 +189,7 @@ impl ContainerRequest {
             },
             // Root without capabilities may not give files away.
             strict: false,
+            interactive: false,
             tmpfs: BTreeMap::new(),
             ..self.clone()
         }
@@ -121,6 +202,10 @@ impl ContainerRequest {
             .map(|(name, value)| format!("{name}={value}"))
             .collect()
     }
+}
+
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
 }
 
 /// A name for a container: this process's, and one of the names that it has not given yet.

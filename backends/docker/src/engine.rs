@@ -16,7 +16,7 @@ use bollard::query_parameters::{
     ListImagesOptions, RemoveContainerOptions, RemoveImageOptions, TagImageOptions,
 };
 use bytes::Bytes;
-use segarena_container::engine::{About, Engine, Image, Output, State, TarStream};
+use segarena_container::engine::{About, Engine, Image, Input, Output, State, TarStream};
 use segarena_container::limits::{Devices, Limits, graphics_cards};
 use segarena_container::request::{ContainerRequest, OWNER_LABEL};
 use segarena_contract::{BackendError, BackendErrorKind, LogStream};
@@ -57,6 +57,35 @@ impl DockerEngine {
         }
         let client = open(self.socket.as_deref()).map_err(|error| of(ADDRESS, error))?;
         Ok(self.client.get_or_init(|| client))
+    }
+}
+
+impl DockerEngine {
+    /// A container's streams.
+    async fn attached(
+        &self,
+        container: &str,
+        options: AttachContainerOptions,
+    ) -> Result<(Output, Input), BackendError> {
+        let attached = self
+            .docker()?
+            .attach_container(container, Some(options))
+            .await
+            .map_err(|error| of("listening to a container", error))?;
+        let (sender, receiver) = mpsc::channel(64);
+        let mut pieces = attached.output;
+        tokio::spawn(async move {
+            while let Some(Ok(output)) = pieces.next().await {
+                let piece = match output {
+                    LogOutput::StdErr { message } => (LogStream::Stderr, message),
+                    other => (LogStream::Stdout, other.into_bytes()),
+                };
+                if sender.send((piece.0, piece.1.to_vec())).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok((receiver, attached.input))
     }
 }
 
@@ -231,24 +260,18 @@ impl Engine for DockerEngine {
             stderr: true,
             ..AttachContainerOptions::default()
         };
-        let mut attached = self
-            .docker()?
-            .attach_container(container, Some(options))
-            .await
-            .map_err(|error| of("listening to a container", error))?;
-        let (sender, receiver) = mpsc::channel(64);
-        tokio::spawn(async move {
-            while let Some(Ok(output)) = attached.output.next().await {
-                let piece = match output {
-                    LogOutput::StdErr { message } => (LogStream::Stderr, message),
-                    other => (LogStream::Stdout, other.into_bytes()),
-                };
-                if sender.send((piece.0, piece.1.to_vec())).await.is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(receiver)
+        Ok(self.attached(container, options).await?.0)
+    }
+
+    async fn attach(&self, container: &str) -> Result<(Output, Input), BackendError> {
+        let options = AttachContainerOptions {
+            stream: true,
+            stdin: true,
+            stdout: true,
+            stderr: true,
+            ..AttachContainerOptions::default()
+        };
+        self.attached(container, options).await
     }
 
     async fn start(&self, container: &str) -> Result<(), BackendError> {
@@ -320,6 +343,9 @@ fn container(request: &ContainerRequest) -> ContainerCreateBody {
         user: request.user.clone(),
         env: Some(request.env_lines()),
         labels: Some(request.labels.clone().into_iter().collect()),
+        attach_stdin: Some(request.interactive),
+        open_stdin: Some(request.interactive),
+        stdin_once: Some(request.interactive),
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         host_config: Some(host(request, &request.limits)),

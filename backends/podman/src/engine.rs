@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use segarena_container::engine::{About, Engine, Image, Output, State, TarStream};
+use segarena_container::engine::{About, Engine, Image, Input, Output, State, TarStream};
 use segarena_container::limits::graphics_cards;
 use segarena_container::request::{ContainerRequest, OWNER_LABEL};
 use segarena_contract::BackendError;
@@ -215,8 +215,13 @@ impl Engine for PodmanEngine {
     async fn listen(&self, container: &str) -> Result<Output, BackendError> {
         // Attaching sets the container up, so this is where a program that is not there is found
         // out.
-        let output = self.connected().await?.libpod.attach(container).await;
+        let output = self.connected().await?.libpod.listen(container).await;
         output.map_err(|error| of("listening to a container", error))
+    }
+
+    async fn attach(&self, container: &str) -> Result<(Output, Input), BackendError> {
+        let streams = self.connected().await?.libpod.attach(container).await;
+        streams.map_err(|error| of("listening to a container", error))
     }
 
     async fn start(&self, container: &str) -> Result<(), BackendError> {

@@ -14,9 +14,10 @@ use hyper::body::{Frame, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, UPGRADE};
 use hyper::http::request::Builder;
+use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use segarena_container::engine::{Output, TarStream};
+use segarena_container::engine::{Input, Output, TarStream};
 use serde_json::Value;
 use tokio::net::UnixStream;
 
@@ -95,16 +96,26 @@ impl Libpod {
     }
 
     /// Listens to both streams of a container, which need not have started.
-    pub(crate) async fn attach(&self, container: &str) -> Result<Output, Error> {
+    pub(crate) async fn listen(&self, container: &str) -> Result<Output, Error> {
+        Ok(output::of(self.connect(container, false).await?))
+    }
+
+    /// The same, and its standard input.
+    pub(crate) async fn attach(&self, container: &str) -> Result<(Output, Input), Error> {
+        let (read, write) = tokio::io::split(self.connect(container, true).await?);
+        Ok((output::of(read), Box::pin(write)))
+    }
+
+    /// A connection that carries a container's streams.
+    async fn connect(&self, container: &str, stdin: bool) -> Result<TokioIo<Upgraded>, Error> {
         let path = format!(
-            "/containers/{container}/attach?stream=true&stdin=false&stdout=true&stderr=true"
+            "/containers/{container}/attach?stream=true&stdin={stdin}&stdout=true&stderr=true"
         );
         let request = request(Method::POST, &path)
             .header(CONNECTION, "Upgrade")
             .header(UPGRADE, "tcp");
         let response = accepted(self.send(request.body(nothing())?).await?).await?;
-        let upgraded = hyper::upgrade::on(response).await?;
-        Ok(output::of(TokioIo::new(upgraded)))
+        Ok(TokioIo::new(hyper::upgrade::on(response).await?))
     }
 
     async fn ask(&self, method: Method, path: &str) -> Result<Value, Error> {

@@ -15,6 +15,7 @@ pub(crate) fn of(request: &ContainerRequest) -> Value {
         "env": request.env,
         "labels": request.labels,
         "mounts": mounts(request),
+        "stdin": request.interactive,
         "no_new_privileges": limits.no_new_privileges,
         "read_only_filesystem": request.strict,
         // What it prints is kept by us: the engine's own copy would fill its disk.

@@ -87,7 +87,7 @@ pub trait Running: Send {
     async fn write(&mut self, line: &[u8]) -> io::Result<()>;
 
     /// Closes its standard input, at which it ends by itself.
-    fn close_input(&mut self);
+    async fn close_input(&mut self);
 
     /// Waits until it has ended by itself. May be given up and called again.
     async fn ended(&mut self);
@@ -316,7 +316,7 @@ impl<R: Running> Kept<R> {
 }
 
 /// How much later than its pipes a process may be seen to end.
-const END_AFTER_PIPES: Duration = Duration::from_secs(1);
+const END_AFTER_PIPES: Duration = Duration::from_secs(5);
 /// How long a submission may take to end by itself once there is nothing more to ask.
 const LEAVE: Duration = Duration::from_secs(2);
 
@@ -374,7 +374,7 @@ impl<S: Start> SubmissionSession for WarmSession<S> {
         let Some(mut kept) = self.kept.take() else {
             return Ok(());
         };
-        kept.running.close_input();
+        kept.running.close_input().await;
         let _ = tokio::time::timeout(LEAVE, kept.running.ended()).await;
         kept.running.stop().await.map(drop)
     }
