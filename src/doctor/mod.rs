@@ -3,6 +3,7 @@
 //! The same program plays both sides: outside it asks a backend to run it, inside it does what
 //! the limit forbids ([`probe`]). What the engine claims is never taken as proof.
 
+mod cpu_use;
 pub(crate) mod probe;
 mod trial;
 

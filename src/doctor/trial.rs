@@ -13,6 +13,7 @@ use segarena_core::backend::{
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use super::cpu_use::CpuUse;
 use super::{ATTEMPT_TIMEOUT, Verdict, by_status};
 
 /// An image with this program, ready to be run under tight limits.
@@ -154,18 +155,12 @@ impl Trial {
 
     pub(super) async fn cpus(&self) -> Seen {
         match self.attempt(&["cpus"], ATTEMPT_TIMEOUT).await {
-            Ok(Execution {
-                ending: Ending::Exited { code: share },
-                ..
-            }) if share > 0 => {
-                let share = 2 * share;
-                let seen = format!("two busy threads, allowed half a core, got {share} % of one");
-                let verdict = if share <= 75 {
-                    Verdict::Holds
-                } else {
-                    Verdict::Broken
-                };
-                (verdict, seen)
+            Ok(execution) if execution.ending == (Ending::Exited { code: 0 }) => {
+                let line = execution.tails.stdout.trim().lines().next_back();
+                match line.and_then(|line| serde_json::from_str::<CpuUse>(line).ok()) {
+                    Some(used) => used.verdict(),
+                    None => unclear(&execution),
+                }
             }
             Ok(execution) => unclear(&execution),
             Err(error) => (Verdict::Unclear, error.to_string()),
