@@ -1,5 +1,7 @@
 //! The public libraries, in a Python process that lives as long as the benchmark.
 
+#![allow(dead_code)] // each benchmark uses a part of it
+
 use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;

@@ -191,7 +191,7 @@ pub struct InteractionRecord {
     pub scores: BTreeMap<String, Option<f64>>,
     /// What was counted of instances, where the track scores instances.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instances: Option<InstanceScores>,
+    pub instances: Option<Box<InstanceScores>>,
     /// Parts of the running time, and work around it, where the backend tells.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
@@ -244,7 +244,7 @@ impl InteractionRecord {
         };
         self.labels = scores.labels;
         self.counted = scores.counted;
-        self.instances = scores.instances;
+        self.instances = scores.instances.map(Box::new);
     }
 
     /// A measure of the track by its name; `None` where the case does not define it.
@@ -274,7 +274,7 @@ impl InteractionRecord {
             },
             labels: self.labels.clone(),
             counted: self.counted.clone(),
-            instances: self.instances.clone(),
+            instances: self.instances.as_deref().cloned(),
         }
     }
 }

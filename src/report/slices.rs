@@ -89,7 +89,7 @@ impl Slice {
         files: &CaseFiles,
     ) -> Result<Self> {
         let last = record.interactions.last();
-        let instances = last.and_then(|last| last.instances.as_ref());
+        let instances = last.and_then(|last| last.instances.as_deref());
         let z = match (last_error(record), instances) {
             (Some(z), _) => z,
             (None, Some(instances)) => least_matched(submission, instances, files)?,

@@ -241,7 +241,7 @@ pub(super) fn instances(board: &Board<'_>) -> Table {
         let cases = team.cases(view);
         let last = cases.iter().filter_map(|case| case.interactions.last());
         let counted: Vec<&InstanceScores> =
-            last.filter_map(|last| last.instances.as_ref()).collect();
+            last.filter_map(|last| last.instances.as_deref()).collect();
         if counted.is_empty() {
             return Vec::new();
         }

@@ -35,7 +35,7 @@ for number in (np.int64, np.int32, np.uint8, np.bool_):
     save(number.__name__, {"1": "nuclei", "instance_label": number(1)}, instances)
 save("strings", {np.str_("1"): np.str_("nuclei"), "instance_label": 1}, instances)
 save("one-item", instances, instances, lambda prompts: np.array([prompts], dtype=object))
-for protocol in range(2, 6):
+for protocol in range(3, 6):
     name = f"protocol-{protocol}"
     np.savez_compressed(os.path.join(folder, name + ".npz"), imgs=imgs, spacing=np.ones(3))
     with zipfile.ZipFile(os.path.join(folder, name + ".npz"), "a") as archive:
