@@ -1,0 +1,237 @@
+//! An interaction's own work (one comparison, every label's click, DSC and NSD) on volumes that are
+//! not smooth, beside the public libraries on the same ones, the worst first.
+//!
+//! `cargo bench --bench rough`, with `SEGARENA_PEERS=/path/to/python` for a Python that has the
+//! libraries and `SEGARENA_PARITY` for the parity set, whose brain is the real anatomy. Both sides
+//! have one thread and are measured by the time it had of the processor, so that what else the
+//! machine does counts for little. `SEGARENA_BENCH_SHAPE` is the noise's volume.
+
+mod peers;
+mod phantom;
+
+use std::hint::black_box;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ndarray::{Array3, ArrayView3};
+use peak_alloc::PeakAlloc;
+use rustix::time::{ClockId, clock_gettime};
+use segarena_core::clicks::{ChallengePolicy, ClickPolicy};
+use segarena_core::npz::{read_ground_truth, write_volume};
+use segarena_core::score::score;
+use segarena_core::volume::{Comparison, LabelKeys, LabelVolume, Spacing};
+
+use peers::{Measured, Peers};
+
+/// Counts what our side allocates.
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// A ground truth and a prediction.
+type Pair = (Array3<u8>, Array3<u8>);
+
+/// Volumes, and what they are.
+struct Rough {
+    name: String,
+    make: Box<dyn Fn() -> Pair>,
+}
+
+fn main() {
+    // One thread on both sides: this one, whose time is measured.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .use_current_thread()
+        .build_global()
+        .expect("the first pool");
+    let mut peers = Peers::start([8; 3]);
+    let mut rows = Vec::new();
+    for Rough { name, make } in all() {
+        let pair = make();
+        let ours = measure(&pair);
+        let theirs = peers.as_mut().map(|peers| ask(peers, &pair));
+        println!("{name}: {ours}");
+        rows.push((name, ours, theirs));
+    }
+    let ratio =
+        |ours: Measured, theirs: Measured| theirs.time.as_secs_f64() / ours.time.as_secs_f64();
+    rows.sort_by(|a, b| {
+        let of =
+            |row: &(String, Measured, Option<Measured>)| row.2.map_or(0.0, |it| ratio(row.1, it));
+        of(a).total_cmp(&of(b))
+    });
+    println!("\n| volume | segarena | memory | the libraries | memory | ratio |");
+    println!("| --- | ---: | ---: | ---: | ---: | ---: |");
+    for (name, ours, theirs) in rows {
+        match theirs {
+            Some(theirs) => {
+                println!(
+                    "| {name} | {ours} | {theirs} | {:.0}× |",
+                    ratio(ours, theirs)
+                );
+            }
+            None => println!("| {name} | {ours} | | | |"),
+        }
+    }
+}
+
+/// Every rough volume.
+fn all() -> Vec<Rough> {
+    let shape = match std::env::var_os("SEGARENA_BENCH_SHAPE") {
+        Some(_) => phantom::shape(),
+        None => [64, 192, 192],
+    };
+    let mut all = Vec::new();
+    let mut add = |name: String, make: Box<dyn Fn() -> Pair>| all.push(Rough { name, make });
+    for percent in [1, 10, 50] {
+        let name = format!("a body, {percent} % of the prediction noise");
+        add(name, Box::new(move || noisy(shape, percent)));
+    }
+    add(
+        "vessels one voxel wide".to_owned(),
+        Box::new(move || vessels(shape)),
+    );
+    if let Some(parity) = std::env::var_os("SEGARENA_PARITY") {
+        let file = PathBuf::from(parity).join("gts/mri_brain_tissue.npz");
+        let brain = move || {
+            let truth = read_ground_truth(&file, "gts").expect("the parity set's brain");
+            let spacing = Spacing::new([1.0; 3]).expect("positive");
+            truth.into_volume(spacing).0.voxels().to_owned()
+        };
+        let tissue = brain.clone();
+        add(
+            "brain MRI, its tissues, moved by two voxels".to_owned(),
+            Box::new(move || with_prediction_moved(tissue())),
+        );
+        add(
+            "brain MRI, 100 regions of the cortex, moved by two voxels".to_owned(),
+            Box::new(move || with_prediction_moved(regions(&brain()))),
+        );
+    }
+    all
+}
+
+/// The body of the smooth benchmark; of its prediction so many voxels in a hundred are turned.
+fn noisy(shape: [usize; 3], percent: u32) -> Pair {
+    let (truth, mut prediction) = phantom::ellipsoid(shape);
+    let mut chance = Chance(1);
+    prediction
+        .iter_mut()
+        .for_each(|voxel| *voxel ^= u8::from(chance.below(100) < percent));
+    (truth, prediction)
+}
+
+/// Random walks through the volume, and a prediction that misses a tenth of each and is moved by
+/// one voxel.
+fn vessels(shape: [usize; 3]) -> Pair {
+    let mut truth = Array3::zeros(shape);
+    let mut prediction = Array3::zeros(shape);
+    let mut chance = Chance(2);
+    for _ in 0..500 {
+        let mut at = shape.map(|size| chance.below(size as u32) as usize);
+        for _ in 0..400 {
+            let axis = chance.below(3) as usize;
+            let step = [shape[axis] - 1, 1][chance.below(2) as usize];
+            at[axis] = (at[axis] + step) % shape[axis];
+            truth[at] = 1;
+            if chance.below(10) > 0 {
+                let [z, y, x] = at;
+                prediction[[z, y, (x + 1) % shape[2]]] = 1;
+            }
+        }
+    }
+    (truth, prediction)
+}
+
+/// A prediction that has everything two voxels off along the last two axes.
+fn with_prediction_moved(truth: Array3<u8>) -> Pair {
+    let (_, height, width) = truth.dim();
+    let prediction = Array3::from_shape_fn(truth.dim(), |(z, y, x)| {
+        truth[[z, (y + 2) % height, (x + 2) % width]]
+    });
+    (truth, prediction)
+}
+
+/// Whatever has a label, parted by which of 100 points is nearest.
+fn regions(labels: &Array3<u8>) -> Array3<u8> {
+    let mut chance = Chance(3);
+    let filled: Vec<_> = labels
+        .indexed_iter()
+        .filter(|&(_, &label)| label > 0)
+        .map(|((z, y, x), _)| [z, y, x])
+        .collect();
+    let points: Vec<_> = (0..100)
+        .map(|_| filled[chance.below(filled.len() as u32) as usize])
+        .collect();
+    let mut regions = Array3::zeros(labels.dim());
+    for at in filled {
+        let distance = |point: &[usize; 3]| -> usize {
+            [0, 1, 2]
+                .iter()
+                .map(|&axis| point[axis].abs_diff(at[axis]).pow(2))
+                .sum()
+        };
+        let nearest = (1..).zip(&points).min_by_key(|(_, point)| distance(point));
+        regions[at] = nearest.map_or(0, |(number, _)| number);
+    }
+    regions
+}
+
+/// Numbers as if by chance, the same ones every time.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: u32) -> u32 {
+        // Knuth's MMIX generator; its high bits are the better ones.
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % u64::from(bound)) as u32
+    }
+}
+
+/// Our side: the median of five.
+fn measure((truth, prediction): &Pair) -> Measured {
+    let spacing = Spacing::new([1.5, 0.8, 0.8]).expect("positive");
+    let truth = LabelVolume::new(truth.clone(), spacing);
+    let labels = LabelKeys::of_own_keys(truth.voxels().iter().copied());
+    let work = || {
+        let comparison = Comparison::new(&truth, prediction.view());
+        for (_, key) in labels.iter() {
+            black_box(ChallengePolicy.place(&comparison, key));
+        }
+        black_box(score(&comparison, &labels, 2.0));
+    };
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    work();
+    let bytes = MEMORY.peak_usage().saturating_sub(before) as u64;
+    let mut times = [(); 5].map(|()| {
+        let start = of_the_processor();
+        work();
+        of_the_processor() - start
+    });
+    times.sort();
+    Measured {
+        time: times[2],
+        bytes,
+    }
+}
+
+/// The time that this thread has had of the processor.
+fn of_the_processor() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// The libraries' side.
+fn ask(peers: &mut Peers, (truth, prediction): &Pair) -> Measured {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, voxels: ArrayView3<'_, u8>| {
+        let file = folder.path().join(format!("{name}.npz"));
+        write_volume(&file, name, voxels).expect("space on the disk");
+    };
+    write("truth", truth.view());
+    write("prediction", prediction.view());
+    peers.ask(&format!("interaction {}", folder.path().display()))
+}
