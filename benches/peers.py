@@ -124,4 +124,5 @@ def main():
             print(f"{milliseconds:.2f}\t{size}", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

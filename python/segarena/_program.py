@@ -41,7 +41,7 @@ def run(*arguments: str | os.PathLike[str]) -> str:
 
     Raises SegarenaError with what it said if it failed.
     """
-    command = [str(program()), *map(os.fspath, arguments)]
+    command = [str(program()), *(os.fspath(argument) for argument in arguments)]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise SegarenaError(done.stderr.strip() or f"{command} ended with {done.returncode}")

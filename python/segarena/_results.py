@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -11,8 +12,6 @@ from ._program import run
 
 if TYPE_CHECKING:
     import pandas
-
-Folder = "str | os.PathLike[str]"
 
 
 class Results:
@@ -37,8 +36,6 @@ class Results:
 
         Raises KeyError for a submission that the run does not have.
         """
-        import csv
-
         name = self._name(submission)
         path = self.output / name / f"{name}_metrics.csv"
         if not path.is_file():

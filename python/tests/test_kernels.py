@@ -106,6 +106,32 @@ def test_components_and_distances_are_scipys():
         assert np.array_equal(segarena.distance_transform(mask, outside="background"), padded)
 
 
+def test_surface_dice_and_dice_are_those_of_surface_distance():
+    surface_distance = pytest.importorskip("surface_distance")
+    spacings = [(1, 1, 1), (2.5, 0.7, 0.7), (0.5, 1.5, 3)]
+    for seed, spacing in enumerate(spacings):
+        random = np.random.default_rng(seed)
+        gts, pred = random.random((2, 9, 10, 11)) < 0.4
+        distances = surface_distance.compute_surface_distances(gts, pred, spacing)
+        for tolerance in (0, 0.8, 2):
+            expected = surface_distance.compute_surface_dice_at_tolerance(distances, tolerance)
+            found = segarena.nsd(gts, pred, spacing, tolerance)
+            assert found == {1: pytest.approx(expected, abs=1e-9)}, (spacing, tolerance)
+        expected = surface_distance.compute_dice_coefficient(gts, pred)
+        assert segarena.dsc(gts, pred) == {1: pytest.approx(expected, abs=1e-12)}
+
+
+def test_the_largest_component_is_that_of_cc3d():
+    cc3d = pytest.importorskip("cc3d")
+    for seed in range(5):
+        mask = np.random.default_rng(seed).random((10, 12, 75)) < 0.2
+        labelled = cc3d.connected_components(mask, connectivity=26)
+        sizes = np.bincount(labelled.ravel())[1:]
+        found = segarena.largest_component(mask)
+        assert found.sum() == sizes.max()
+        assert len(np.unique(labelled[found])) == 1
+
+
 def test_an_empty_and_a_full_mask():
     empty = np.zeros((2, 3, 4), bool)
     assert not segarena.largest_component(empty).any()
