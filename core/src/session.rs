@@ -334,11 +334,7 @@ impl<'a> Session<'a> {
     /// What is in the outputs folder where no prediction is, in words.
     fn written_instead(&self) -> Option<String> {
         const SHOWN: usize = 5;
-        let (names, count) = self
-            .open_folder(self.work.outputs())
-            .ok()?
-            .names(SHOWN)
-            .ok()?;
+        let (names, count) = self.work.open_outputs().ok()?.names(SHOWN).ok()?;
         let more = match count.saturating_sub(names.len()) {
             0 => String::new(),
             more => format!(" and {more} more"),

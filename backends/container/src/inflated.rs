@@ -39,7 +39,7 @@ pub(crate) struct Counting<'c, R> {
 }
 
 enum Inflater<'c> {
-    Gzip(MultiGzDecoder<Count<'c>>),
+    Gzip(Box<MultiGzDecoder<Count<'c>>>),
     Zstd(zstd::stream::write::Decoder<'static, Count<'c>>),
 }
 
@@ -71,7 +71,7 @@ const LONGEST_MAGIC: usize = 6;
 fn inflater<'c>(beginning: &[u8], inflated: &'c mut Inflated) -> io::Result<Option<Inflater<'c>>> {
     let count = Count(inflated);
     Ok(match beginning {
-        [0x1f, 0x8b, ..] => Some(Inflater::Gzip(MultiGzDecoder::new(count))),
+        [0x1f, 0x8b, ..] => Some(Inflater::Gzip(Box::new(MultiGzDecoder::new(count)))),
         // A frame, or one to be skipped before it.
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
             Some(Inflater::Zstd(zstd::stream::write::Decoder::new(count)?))

@@ -97,7 +97,8 @@ const LONGEST_REASON: usize = 1000;
 
 fn shortened(mut reason: String) -> String {
     if reason.len() > LONGEST_REASON {
-        reason.truncate(reason.floor_char_boundary(LONGEST_REASON));
+        let end = (0..=LONGEST_REASON).rfind(|&end| reason.is_char_boundary(end));
+        reason.truncate(end.unwrap_or(0));
         reason.push('…');
     }
     reason

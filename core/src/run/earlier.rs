@@ -96,6 +96,7 @@ impl Earlier {
             track: record.track.clone(),
             click_policy: record.click_policy.clone(),
             backend: record.backend.clone(),
+            lifetime: record.lifetime,
             submission: settings.submission.clone(),
             cases: self.hashes(),
         };
