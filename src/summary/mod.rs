@@ -119,7 +119,7 @@ fn describe(
         printable(words),
         count(reason.interactions, "interaction"),
         count(reason.cases, "case"),
-        record.case,
+        printable(&record.case),
         interaction.index,
     );
     let said = interaction.log_tail.trim_end().lines().last();
@@ -161,7 +161,7 @@ fn warnings(ranked: &[Ranked<'_>], look: Look, text: &mut String) {
             printable(&submission.name),
             over.count(),
             count(submission.records.len(), "case"),
-            worst.case,
+            printable(&worst.case),
             worst.total_seconds,
             worst.seconds_allowed,
         );

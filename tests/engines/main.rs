@@ -124,6 +124,7 @@ fn main() -> ExitCode {
             &[PODMAN.requirement],
             tests![
                 crashes::a_service_of_ours_that_dies_is_started_again,
+                messages::an_archive_that_finds_no_room_is_told_from_a_bad_one,
                 messages::a_full_disk_is_told_from_a_bad_archive,
                 sockets::a_service_that_runs_already_is_used_and_left_running,
             ],

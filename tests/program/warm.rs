@@ -92,15 +92,21 @@ fn warm_results_are_not_mixed_with_cold_ones() {
     let refused = "the lifetime was interaction, now it is case";
     scenario.evaluate().ends_with(1).says(&[refused]);
 
-    // Another submission into the same folder: only those of one lifetime are ranked.
+    // Nor does another submission go beside them, where the two would be ranked together.
     let config = fs::read_to_string(scenario.path().join("config.toml")).unwrap();
     let config = config.replace("coldteam", "warmteam");
     let config = config.replace("\"process\"", "\"process\"\nlifetime = \"case\"");
     fs::write(scenario.path().join("warm.toml"), config).unwrap();
-    segarena(scenario.path(), &["evaluate", "-c", "warm.toml"]).ends_with(0);
-    let page = fs::read_to_string(scenario.result("report.html")).unwrap();
+    segarena(scenario.path(), &["evaluate", "-c", "warm.toml"])
+        .ends_with(1)
+        .says(&["results of submission `coldteam`", refused]);
+    segarena(
+        scenario.path(),
+        &["evaluate", "-c", "warm.toml", "-o", "warm"],
+    )
+    .ends_with(0);
+    let page = fs::read_to_string(scenario.path().join("warm/report.html")).unwrap();
     assert!(page.contains("once for each case and kept warm"));
-    assert!(page.contains("warmteam") && !page.contains("coldteam"));
 }
 
 #[test]

@@ -28,12 +28,13 @@ const WARM: [Lifetime; 2] = [Lifetime::Case, Lifetime::Run];
 const DONE: &str = "printf '\\n{\"segarena\": \"done\"}\\n'";
 
 /// A script that says that it is ready and does this for each request, of which it knows `OUTPUTS`,
-/// `INPUTS`, `CASE` and the number since its start, `n`.
+/// `INPUTS`, `CASE` and the number since its start, `n`. It says that number where it answers:
+/// standard error is another pipe, and what is written there may come after the answer.
 fn serve(each: &str) -> String {
     format!(
         "test \"$SEGARENA_SERVE\" = 1 || exit 9; echo loading; echo '{{\"segarena\": \"ready\"}}'; n=0
 while read -r line; do
-  n=$((n+1)); echo \"asked $n\" >&2
+  n=$((n+1)); echo \"asked $n\"
   rest=${{line#*'\"outputs\":\"'}}; OUTPUTS=${{rest%%'\"'*}}
   rest=${{line#*'\"inputs\":\"'}}; INPUTS=${{rest%%'\"'*}}
   rest=${{line#*'\"case\":\"'}}; CASE=${{rest%%'\"'*}}
