@@ -30,7 +30,8 @@ environment() {
   [ -x "$envs/$name/bin/pytest" ] && return
   rm -rf "${envs:?}/$name"
   "$python" -m venv "$envs/$name"
-  "$envs/$name/bin/python" -m pip install --quiet --disable-pip-version-check pytest scipy "$@"
+  "$envs/$name/bin/python" -m pip install --quiet --disable-pip-version-check \
+    pytest scipy connected-components-3d surface-distance "$@"
 }
 
 old=$(interpreter 3.9 3.10 3.11) || old=

@@ -14,13 +14,19 @@ from pathlib import Path
 from typing import Any, Optional
 
 import maturin
-from maturin import (  # noqa: F401: hooks that are maturin's own
-    get_requires_for_build_wheel,
-    prepare_metadata_for_build_wheel,
-)
+from maturin import get_requires_for_build_wheel  # noqa: F401: a hook that is maturin's own
 
 PACKAGE = Path(__file__).resolve().parents[1]
+SCRIPTS = PACKAGE / "data" / "scripts"
 PROFILE = os.environ.get("SEGARENA_BUILD_PROFILE", "release")
+
+
+def prepare_metadata_for_build_wheel(
+    metadata_directory: str, config_settings: Optional[dict[str, Any]] = None
+) -> str:
+    # The folder that pyproject.toml names, which maturin wants to be there.
+    SCRIPTS.mkdir(parents=True, exist_ok=True)
+    return maturin.prepare_metadata_for_build_wheel(metadata_directory, config_settings)
 
 
 def build_wheel(
@@ -28,9 +34,8 @@ def build_wheel(
     config_settings: Optional[dict[str, Any]] = None,
     metadata_directory: Optional[str] = None,
 ) -> str:
-    scripts = PACKAGE / "data" / "scripts"
-    scripts.mkdir(parents=True, exist_ok=True)
-    program = scripts / "segarena"
+    SCRIPTS.mkdir(parents=True, exist_ok=True)
+    program = SCRIPTS / "segarena"
     shutil.copy2(build_program(), program)
     if strip := shutil.which("strip"):
         subprocess.run([strip, program], check=True)

@@ -47,7 +47,8 @@ class Results:
         """The official table as a pandas data frame; ImportError without pandas."""
         import pandas
 
-        return pandas.DataFrame(self.table(submission))
+        frame: pandas.DataFrame = pandas.DataFrame(self.table(submission))
+        return frame
 
     def _name(self, submission: str | None) -> str:
         names = list(self.records)

@@ -321,7 +321,7 @@ fn not_zero<T: Default + PartialEq>(values: &[T]) -> Vec<u8> {
 }
 
 fn largest(values: &Values<'_>) -> ndarray::Array3<bool> {
-    let component = largest_component(&mask_of(values));
+    let component = largest_component(mask_of(values));
     component
         .unwrap_or_else(|| Mask::new(values.shape()))
         .to_array()
