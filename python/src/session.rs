@@ -381,7 +381,7 @@ fn read_truth(gts: &Values<'_>, reading: TruthReading) -> PyResult<GroundTruth> 
         return Ok(GroundTruth { voxels, keys });
     }
     let read = with_slice!(gts, ground_truth_of, shape, "gts");
-    read.map_err(|flaw| PyValueError::new_err(flaw.to_string()))
+    read.map_err(|kind| PyValueError::new_err(kind.to_string()))
 }
 
 fn low_bytes<T: Element>(values: &[T]) -> Vec<u8> {

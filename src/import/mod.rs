@@ -170,7 +170,7 @@ impl<'a> Import<'a> {
         }
         let in_labels = || pair.labels.display().to_string();
         let truth = match labels.labels() {
-            Err(segarena_core::nifti::NiftiFlaw::NoLabel) => None,
+            Err(segarena_core::nifti::NiftiErrorKind::NoLabel) => None,
             truth => Some(truth.with_context(in_labels)?),
         };
         drop(labels);

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use segarena_dialogue::{ImageMembers, Member, Prompt, Value as PromptValue};
 
 use crate::npz::pickle::{ObjectArray, Value};
-use crate::npz::{CopyError, Flaw, Folder, Image, NpzError, NpzWriter};
+use crate::npz::{CopyError, Folder, Image, NpzError, NpzErrorKind, NpzWriter};
 
 /// Keys that no input takes from the image file: the answer, and those whose absence tells a
 /// submission that this is the first interaction.
@@ -35,12 +35,12 @@ pub enum PromptError {
     Image(NpzError),
     /// The inputs folder does not take the file: it is gone, full, or something of the
     /// submission's is in the way.
-    #[error("{}: {flaw}", path.display())]
+    #[error("{}: {kind}", path.display())]
     Folder {
         /// The file that was to be written.
         path: PathBuf,
         /// What went wrong.
-        flaw: Flaw,
+        kind: NpzErrorKind,
     },
 }
 
@@ -83,23 +83,23 @@ fn write(
     let written = folder.replace(name, |file| {
         let mut writer = NpzWriter::new(BufWriter::with_capacity(256 * 1024, file));
         let copied = members(&mut writer).map_err(|error| match error {
-            CopyError::Target(flaw) => flaw,
-            CopyError::Image(flaw) => {
-                unreadable_image = Some(flaw.to_string());
-                flaw
+            CopyError::Target(kind) => kind,
+            CopyError::Image(kind) => {
+                unreadable_image = Some(kind.to_string());
+                kind
             }
         });
         copied?;
-        writer.finish()?.flush().map_err(|source| Flaw::Io {
+        writer.finish()?.flush().map_err(|source| NpzErrorKind::Io {
             doing: "writing failed",
             source,
         })
     });
-    written.map_err(|flaw| match unreadable_image {
-        Some(_) => PromptError::Image(NpzError::new(image.path(), flaw)),
+    written.map_err(|kind| match unreadable_image {
+        Some(_) => PromptError::Image(NpzError::new(image.path(), kind)),
         None => PromptError::Folder {
             path: folder.path().join(name),
-            flaw,
+            kind,
         },
     })
 }
@@ -109,16 +109,21 @@ fn base_name(key: &str) -> &str {
     key.rsplit('/').next().unwrap_or(key)
 }
 
-fn write_member(writer: &mut FileWriter<'_>, key: &str, member: &Member) -> Result<(), Flaw> {
+fn write_member(
+    writer: &mut FileWriter<'_>,
+    key: &str,
+    member: &Member,
+) -> Result<(), NpzErrorKind> {
     match member {
         Member::Labels(volume) => writer.array(key, volume.view()),
         Member::TwoLetters { shape, items } => writer.two_letters(key, shape, items),
         Member::Objects { shape, items } => {
             let items = items.iter().map(python_value).collect();
-            let array = ObjectArray::new(shape.clone(), items).ok_or_else(|| Flaw::Unwritable {
-                key: key.to_owned(),
-                reason: "its rows differ in length".to_owned(),
-            })?;
+            let array =
+                ObjectArray::new(shape.clone(), items).ok_or_else(|| NpzErrorKind::Unwritable {
+                    key: key.to_owned(),
+                    reason: "its rows differ in length".to_owned(),
+                })?;
             writer.objects(key, &array)
         }
     }

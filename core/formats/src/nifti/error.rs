@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 /// A NIfTI file cannot be read or written: which file, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {flaw}", path.display())]
+#[error("{}: {kind}", path.display())]
 pub struct NiftiError {
     path: PathBuf,
-    flaw: Box<NiftiFlaw>,
+    kind: Box<NiftiErrorKind>,
 }
 
 impl NiftiError {
-    pub(super) fn new(path: &Path, flaw: NiftiFlaw) -> Self {
+    pub(super) fn new(path: &Path, kind: NiftiErrorKind) -> Self {
         Self {
             path: path.to_owned(),
-            flaw: Box::new(flaw),
+            kind: Box::new(kind),
         }
     }
 
@@ -25,15 +25,15 @@ impl NiftiError {
     }
 
     /// What is wrong with it.
-    pub fn flaw(&self) -> &NiftiFlaw {
-        &self.flaw
+    pub fn kind(&self) -> &NiftiErrorKind {
+        &self.kind
     }
 }
 
 /// What is wrong with a NIfTI file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum NiftiFlaw {
+pub enum NiftiErrorKind {
     /// The operating system could not open, read or write the file.
     #[error("{doing}: {source}")]
     Io {
@@ -122,7 +122,7 @@ pub enum NiftiFlaw {
     },
 }
 
-impl NiftiFlaw {
+impl NiftiErrorKind {
     pub(super) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, source }
     }

@@ -3,7 +3,7 @@
 //! The fields' offsets are those of `nifti1.h` and `nifti2.h` (<https://nifti.nimh.nih.gov>).
 
 use super::affine::Affine;
-use super::error::NiftiFlaw;
+use super::error::NiftiErrorKind;
 use crate::npz::{Dtype, Kind};
 
 /// As many bytes as the shorter of the two headers has, that of version 1.
@@ -76,7 +76,7 @@ impl NiftiHeader {
     /// # Errors
     /// When the bytes are no header of a single-file NIfTI, voxels are not numbers, axes beyond
     /// the third are longer than 1, or a field that is needed makes no sense.
-    pub fn parse(bytes: &[u8]) -> Result<Self, NiftiFlaw> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, NiftiErrorKind> {
         let (version, big_endian) = kind(bytes)?;
         let mut field = Fields {
             bytes: [0; LONGEST],
@@ -84,7 +84,7 @@ impl NiftiHeader {
         };
         let length = version.length();
         let Some(header) = bytes.get(..length) else {
-            return Err(NiftiFlaw::Truncated {
+            return Err(NiftiErrorKind::Truncated {
                 announced: length as u64,
                 found: format!("are {}", bytes.len()),
             });
@@ -118,8 +118,8 @@ impl NiftiHeader {
 }
 
 /// Tells version and byte order by the header's first field, its own length.
-fn kind(bytes: &[u8]) -> Result<(Version, bool), NiftiFlaw> {
-    let not_nifti = |reason: &str| NiftiFlaw::NotNifti {
+fn kind(bytes: &[u8]) -> Result<(Version, bool), NiftiErrorKind> {
+    let not_nifti = |reason: &str| NiftiErrorKind::NotNifti {
         reason: reason.to_owned(),
     };
     let first: [u8; 4] = bytes
@@ -137,7 +137,7 @@ fn kind(bytes: &[u8]) -> Result<(Version, bool), NiftiFlaw> {
     }
 }
 
-fn check_magic(found: &[u8], single: &[u8], pair: &[u8]) -> Result<(), NiftiFlaw> {
+fn check_magic(found: &[u8], single: &[u8], pair: &[u8]) -> Result<(), NiftiErrorKind> {
     if found == single {
         return Ok(());
     }
@@ -147,7 +147,7 @@ fn check_magic(found: &[u8], single: &[u8], pair: &[u8]) -> Result<(), NiftiFlaw
     } else {
         "it has no NIfTI magic, so that it may be ANALYZE 7.5: save it as .nii"
     };
-    Err(NiftiFlaw::NotNifti {
+    Err(NiftiErrorKind::NotNifti {
         reason: reason.to_owned(),
     })
 }
@@ -233,7 +233,7 @@ impl Fields {
 }
 
 impl Raw {
-    fn check(self, version: Version, big_endian: bool) -> Result<NiftiHeader, NiftiFlaw> {
+    fn check(self, version: Version, big_endian: bool) -> Result<NiftiHeader, NiftiErrorKind> {
         let mut remarks = Vec::new();
         let shape = self.shape()?;
         let dtype = Dtype {
@@ -244,7 +244,7 @@ impl Raw {
             bytes.checked_mul(axis as u64)
         });
         if voxels.is_none_or(|bytes| bytes > isize::MAX as u64) {
-            return Err(NiftiFlaw::Memory { bytes: u64::MAX });
+            return Err(NiftiErrorKind::Memory { bytes: u64::MAX });
         }
         let affine = self.affine()?;
         let spacing = self.spacing(affine.as_ref(), &mut remarks)?;
@@ -263,15 +263,21 @@ impl Raw {
     }
 
     /// (z, y, x), of as many axes as there are.
-    fn shape(&self) -> Result<[usize; 3], NiftiFlaw> {
+    fn shape(&self) -> Result<[usize; 3], NiftiErrorKind> {
         let axes = match self.dim[0] {
             axes @ 1..=7 => axes as usize,
-            other => return Err(NiftiFlaw::field("dim[0]", other, "it must be 1 to 7 axes")),
+            other => {
+                return Err(NiftiErrorKind::field(
+                    "dim[0]",
+                    other,
+                    "it must be 1 to 7 axes",
+                ));
+            }
         };
         for (axis, &length) in self.dim.iter().enumerate().skip(1).take(axes) {
             if length < 1 {
                 let name = format!("dim[{axis}]");
-                return Err(NiftiFlaw::field(
+                return Err(NiftiErrorKind::field(
                     &name,
                     length,
                     "an axis has at least one voxel",
@@ -280,7 +286,7 @@ impl Raw {
         }
         let used = &self.dim[1..=axes];
         if used.iter().skip(3).any(|&length| length != 1) {
-            return Err(NiftiFlaw::Axes {
+            return Err(NiftiErrorKind::Axes {
                 found: used.iter().map(|&length| length as u64).collect(),
             });
         }
@@ -298,19 +304,19 @@ impl Raw {
     }
 
     /// A slope of 0 means that the numbers are what they are, and so does one that is none.
-    fn scaling(&self) -> Result<Option<Scaling>, NiftiFlaw> {
+    fn scaling(&self) -> Result<Option<Scaling>, NiftiErrorKind> {
         let (slope, inter) = (self.slope, self.inter);
         if slope == 0.0 || !slope.is_finite() || (slope == 1.0 && inter == 0.0) {
             return Ok(None);
         }
         if !inter.is_finite() {
             let wanted = "beside a `scl_slope` that is a number, it must be one too";
-            return Err(NiftiFlaw::field("scl_inter", inter, wanted));
+            return Err(NiftiErrorKind::field("scl_inter", inter, wanted));
         }
         Ok(Some(Scaling { slope, inter }))
     }
 
-    fn offset(&self, version: Version) -> Result<u64, NiftiFlaw> {
+    fn offset(&self, version: Version) -> Result<u64, NiftiErrorKind> {
         // Behind the header are four bytes that say whether extensions follow.
         let first = match version {
             Version::One => 352.0,
@@ -323,12 +329,12 @@ impl Raw {
             }
             other => {
                 let wanted = format!("the voxels of one file begin at a whole {first} or later");
-                Err(NiftiFlaw::field("vox_offset", other, &wanted))
+                Err(NiftiErrorKind::field("vox_offset", other, &wanted))
             }
         }
     }
 
-    fn affine(&self) -> Result<Option<Affine>, NiftiFlaw> {
+    fn affine(&self) -> Result<Option<Affine>, NiftiErrorKind> {
         let unit = self.unit();
         let affine = if self.sform_code > 0 {
             Affine::new(self.rows.map(|row| row.map(|number| number * unit)))
@@ -350,7 +356,7 @@ impl Raw {
         let wanted = "they must be finite numbers, as its code says that they are used";
         affine
             .map(Some)
-            .ok_or_else(|| NiftiFlaw::field(field, "not a number", wanted))
+            .ok_or_else(|| NiftiErrorKind::field(field, "not a number", wanted))
     }
 
     /// The size of a voxel along (z, y, x): `pixdim`, and the affine's steps where that has none.
@@ -358,7 +364,7 @@ impl Raw {
         &self,
         affine: Option<&Affine>,
         remarks: &mut Vec<String>,
-    ) -> Result<[f64; 3], NiftiFlaw> {
+    ) -> Result<[f64; 3], NiftiErrorKind> {
         let is_size = |size: f64| size.is_finite() && size > 0.0;
         let steps = affine.map(Affine::steps);
         let mut spacing = [0.0; 3];
@@ -377,7 +383,7 @@ impl Raw {
                 None => {
                     let name = format!("pixdim[{}]", axis + 1);
                     let wanted = "the size of a voxel must be a positive number";
-                    return Err(NiftiFlaw::field(&name, told, wanted));
+                    return Err(NiftiErrorKind::field(&name, told, wanted));
                 }
             };
             if let Some(step) = step
@@ -396,9 +402,9 @@ impl Raw {
 }
 
 /// The type that a code of `datatype` names.
-fn element(code: i16) -> Result<Kind, NiftiFlaw> {
+fn element(code: i16) -> Result<Kind, NiftiErrorKind> {
     let other = |found: &str| {
-        Err(NiftiFlaw::ElementType {
+        Err(NiftiErrorKind::ElementType {
             found: found.to_owned(),
         })
     };
@@ -439,7 +445,7 @@ mod tests {
     }
 
     /// A header of version 1 with some bytes changed.
-    fn changed(changes: &[(usize, &[u8])]) -> Result<NiftiHeader, NiftiFlaw> {
+    fn changed(changes: &[(usize, &[u8])]) -> Result<NiftiHeader, NiftiErrorKind> {
         let mut bytes = header_bytes(&geometry()).unwrap();
         for &(at, new) in changes {
             bytes[at..at + new.len()].copy_from_slice(new);
@@ -491,7 +497,7 @@ mod tests {
             bytes[16 + 8 * axis..24 + 8 * axis].copy_from_slice(&i64::to_le_bytes(length));
         }
         let error = NiftiHeader::parse(&bytes).unwrap_err();
-        assert!(matches!(error, NiftiFlaw::Memory { .. }), "{error}");
+        assert!(matches!(error, NiftiErrorKind::Memory { .. }), "{error}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod volume;
 mod write;
 
 pub use affine::Affine;
-pub use error::{NiftiError, NiftiFlaw};
+pub use error::{NiftiError, NiftiErrorKind};
 pub use header::{Geometry, NiftiHeader, Scaling, Version};
 pub use source::{read_nifti, read_nifti_bytes, read_nifti_header};
 pub use volume::NiftiVolume;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::error::{NiftiError, NiftiFlaw};
+use super::error::{NiftiError, NiftiErrorKind};
 use super::header::{NiftiHeader, SHORTEST};
 use super::volume::NiftiVolume;
 
@@ -28,7 +28,7 @@ pub fn read_nifti(path: &Path) -> Result<NiftiVolume, NiftiError> {
     open(path)
         .and_then(|(file, length)| Source::new(BufReader::with_capacity(BUFFER, file), length))
         .and_then(Source::volume)
-        .map_err(|flaw| NiftiError::new(path, flaw))
+        .map_err(|kind| NiftiError::new(path, kind))
 }
 
 /// Reads a file given as its bytes; `path` is what messages call it.
@@ -38,7 +38,7 @@ pub fn read_nifti(path: &Path) -> Result<NiftiVolume, NiftiError> {
 pub fn read_nifti_bytes(path: &Path, bytes: &[u8]) -> Result<NiftiVolume, NiftiError> {
     Source::new(Cursor::new(bytes), bytes.len() as u64)
         .and_then(Source::volume)
-        .map_err(|flaw| NiftiError::new(path, flaw))
+        .map_err(|kind| NiftiError::new(path, kind))
 }
 
 /// Reads the header alone.
@@ -49,14 +49,14 @@ pub fn read_nifti_header(path: &Path) -> Result<NiftiHeader, NiftiError> {
     open(path)
         .and_then(|(file, length)| Source::new(BufReader::new(file), length))
         .map(|source| source.header)
-        .map_err(|flaw| NiftiError::new(path, flaw))
+        .map_err(|kind| NiftiError::new(path, kind))
 }
 
-fn open(path: &Path) -> Result<(File, u64), NiftiFlaw> {
-    let doing = || NiftiFlaw::io("it cannot be opened");
+fn open(path: &Path) -> Result<(File, u64), NiftiErrorKind> {
+    let doing = || NiftiErrorKind::io("it cannot be opened");
     // A FIFO would keep `open` waiting for whoever writes it.
     if !std::fs::metadata(path).map_err(doing())?.is_file() {
-        return Err(NiftiFlaw::NotRegular);
+        return Err(NiftiErrorKind::NotRegular);
     }
     let file = File::open(path).map_err(doing())?;
     let length = file.metadata().map_err(doing())?.len();
@@ -79,9 +79,9 @@ enum Content<R> {
 }
 
 impl<R: io::BufRead + Seek> Source<R> {
-    fn new(mut reader: R, length: u64) -> Result<Self, NiftiFlaw> {
+    fn new(mut reader: R, length: u64) -> Result<Self, NiftiErrorKind> {
         let mut magic = [0; 2];
-        let reading = || NiftiFlaw::io("it cannot be read");
+        let reading = || NiftiErrorKind::io("it cannot be read");
         let got = read_up_to(&mut reader, &mut magic).map_err(reading())?;
         reader.rewind().map_err(reading())?;
         let mut content = match magic {
@@ -104,7 +104,7 @@ impl<R: io::BufRead + Seek> Source<R> {
         })
     }
 
-    fn volume(mut self) -> Result<NiftiVolume, NiftiFlaw> {
+    fn volume(mut self) -> Result<NiftiVolume, NiftiErrorKind> {
         let (offset, size) = (self.header.offset, self.header.size());
         let announced = offset.saturating_add(size);
         let (room, found) = match self.content {
@@ -115,13 +115,13 @@ impl<R: io::BufRead + Seek> Source<R> {
             ),
         };
         if announced > room {
-            return Err(NiftiFlaw::Truncated { announced, found });
+            return Err(NiftiErrorKind::Truncated { announced, found });
         }
         let mut bytes = Vec::new();
         let count = usize::try_from(size).unwrap_or(usize::MAX);
         let too_much = available_memory().is_some_and(|available| size > available);
         if too_much || bytes.try_reserve_exact(count).is_err() {
-            return Err(NiftiFlaw::Memory { bytes: size });
+            return Err(NiftiErrorKind::Memory { bytes: size });
         }
         let skipped = self.content.skip(offset - self.read)?;
         let mut got = 0;
@@ -131,7 +131,7 @@ impl<R: io::BufRead + Seek> Source<R> {
         }
         if got < count {
             let found = format!("are {}", self.read + skipped + got as u64);
-            return Err(NiftiFlaw::Truncated { announced, found });
+            return Err(NiftiErrorKind::Truncated { announced, found });
         }
         self.content.check_end()?;
         Ok(NiftiVolume::new(self.header, bytes))
@@ -140,20 +140,20 @@ impl<R: io::BufRead + Seek> Source<R> {
 
 impl<R: io::BufRead> Content<R> {
     /// As many bytes as there are, at most as many as fit.
-    fn read_up_to(&mut self, bytes: &mut [u8]) -> Result<usize, NiftiFlaw> {
+    fn read_up_to(&mut self, bytes: &mut [u8]) -> Result<usize, NiftiErrorKind> {
         match self {
             Self::Plain(reader) => {
-                read_up_to(reader, bytes).map_err(NiftiFlaw::io("it cannot be read"))
+                read_up_to(reader, bytes).map_err(NiftiErrorKind::io("it cannot be read"))
             }
             Self::Gzip(decoder) => read_up_to(decoder, bytes).map_err(damaged),
         }
     }
 
     /// Reads so many bytes and forgets them; how many there were.
-    fn skip(&mut self, count: u64) -> Result<u64, NiftiFlaw> {
+    fn skip(&mut self, count: u64) -> Result<u64, NiftiErrorKind> {
         match self {
             Self::Plain(reader) => io::copy(&mut reader.take(count), &mut io::sink())
-                .map_err(NiftiFlaw::io("it cannot be read")),
+                .map_err(NiftiErrorKind::io("it cannot be read")),
             Self::Gzip(decoder) => {
                 io::copy(&mut decoder.take(count), &mut io::sink()).map_err(damaged)
             }
@@ -162,7 +162,7 @@ impl<R: io::BufRead> Content<R> {
 
     /// Goes on to the end of a compressed file, where its checksum is; what follows the voxels
     /// is not asked for more than a little.
-    fn check_end(&mut self) -> Result<(), NiftiFlaw> {
+    fn check_end(&mut self) -> Result<(), NiftiErrorKind> {
         match self {
             Self::Plain(_) => Ok(()),
             Self::Gzip(_) => self.skip(TAIL).map(drop),
@@ -187,13 +187,13 @@ fn read_up_to(reader: &mut impl Read, mut bytes: &mut [u8]) -> io::Result<usize>
 }
 
 /// A decompressor's failure: of the stream, or of the disk beneath it.
-fn damaged(source: io::Error) -> NiftiFlaw {
+fn damaged(source: io::Error) -> NiftiErrorKind {
     match source.raw_os_error() {
-        Some(_) => NiftiFlaw::Io {
+        Some(_) => NiftiErrorKind::Io {
             doing: "it cannot be read",
             source,
         },
-        None => NiftiFlaw::Compression {
+        None => NiftiErrorKind::Compression {
             reason: match source.kind() {
                 io::ErrorKind::UnexpectedEof => "it ends in the middle".to_owned(),
                 _ => source.to_string(),

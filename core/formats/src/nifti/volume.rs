@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ndarray::Array3;
 use segarena_kernels::LabelKeys;
 
-use super::error::NiftiFlaw;
+use super::error::NiftiErrorKind;
 use super::header::{NiftiHeader, Scaling};
 use crate::npz::GroundTruth;
 use crate::npz::element::{Element, with_element};
@@ -48,7 +48,7 @@ impl NiftiVolume {
     /// # Errors
     /// When a voxel is no whole number, there is no label, or there are more than
     /// [`LabelKeys::MOST`].
-    pub fn labels(&self) -> Result<GroundTruth, NiftiFlaw> {
+    pub fn labels(&self) -> Result<GroundTruth, NiftiErrorKind> {
         let mut numbering = Numbering::new(self.header.geometry.shape);
         let scaling = self.header.scaling;
         with_element!(
@@ -84,7 +84,7 @@ fn number_all<T: Element>(
     volume: &NiftiVolume,
     scaling: Option<Scaling>,
     numbering: &mut Numbering,
-) -> Result<(), NiftiFlaw> {
+) -> Result<(), NiftiErrorKind> {
     volume.stored::<T>().try_for_each(|stored| {
         let value = scaling.map_or(stored.float(), |s| stored.float() * s.slope + s.inter);
         // Integers of 64 bits are more than a float can tell apart.
@@ -124,7 +124,7 @@ impl Numbering {
         }
     }
 
-    fn push(&mut self, label: i64) -> Result<(), NiftiFlaw> {
+    fn push(&mut self, label: i64) -> Result<(), NiftiErrorKind> {
         if label != self.last.0 {
             self.last = (label, self.number(label)?);
         }
@@ -132,23 +132,24 @@ impl Numbering {
         Ok(())
     }
 
-    fn number(&mut self, label: i64) -> Result<u8, NiftiFlaw> {
+    fn number(&mut self, label: i64) -> Result<u8, NiftiErrorKind> {
         if let Some(&number) = self.known.get(&label) {
             return Ok(number);
         }
-        let number = u8::try_from(self.labels.len()).map_err(|_| NiftiFlaw::TooManyLabels {
-            most: LabelKeys::MOST,
-        })?;
+        let number =
+            u8::try_from(self.labels.len()).map_err(|_| NiftiErrorKind::TooManyLabels {
+                most: LabelKeys::MOST,
+            })?;
         self.labels.push(label);
         self.known.insert(label, number);
         Ok(number)
     }
 
-    /// The flaw of the voxel that would have been next.
-    fn not_a_label(&self, value: f64) -> NiftiFlaw {
+    /// The error of the voxel that would have been next.
+    fn not_a_label(&self, value: f64) -> NiftiErrorKind {
         let [_, height, width] = self.shape;
         let index = self.numbers.len();
-        NiftiFlaw::NotALabel {
+        NiftiErrorKind::NotALabel {
             value,
             at: [
                 index / width / height,
@@ -158,10 +159,10 @@ impl Numbering {
         }
     }
 
-    fn into_truth(mut self) -> Result<GroundTruth, NiftiFlaw> {
+    fn into_truth(mut self) -> Result<GroundTruth, NiftiErrorKind> {
         let mut ascending = self.labels[1..].to_vec();
         ascending.sort_unstable();
-        let keys = LabelKeys::new(ascending).ok_or(NiftiFlaw::NoLabel)?;
+        let keys = LabelKeys::new(ascending).ok_or(NiftiErrorKind::NoLabel)?;
         let key_of: Vec<u8> = self
             .labels
             .iter()
@@ -171,7 +172,7 @@ impl Numbering {
             *number = key_of[usize::from(*number)];
         }
         let voxels = Array3::from_shape_vec(self.shape, self.numbers);
-        let voxels = voxels.map_err(|_| NiftiFlaw::Unwritable { shape: self.shape })?;
+        let voxels = voxels.map_err(|_| NiftiErrorKind::Unwritable { shape: self.shape })?;
         Ok(GroundTruth { voxels, keys })
     }
 }
@@ -293,7 +294,7 @@ mod tests {
             );
         }
         let error = row(2, vec![0, 0], 1, None).labels().unwrap_err();
-        assert!(matches!(error, NiftiFlaw::NoLabel), "{error}");
+        assert!(matches!(error, NiftiErrorKind::NoLabel), "{error}");
         let many = (0..300i16).flat_map(i16::to_le_bytes).collect();
         let error = row(4, many, 2, None).labels().unwrap_err().to_string();
         assert!(error.contains("more than 255 labels"), "{error}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use flate2::{Compression, GzBuilder};
 use ndarray::ArrayView3;
 
-use super::error::{NiftiError, NiftiFlaw};
+use super::error::{NiftiError, NiftiErrorKind};
 use super::header::Geometry;
 use crate::whole_file::WholeFile;
 
@@ -32,14 +32,18 @@ pub fn write_nifti(
     voxels: ArrayView3<'_, u8>,
     geometry: &Geometry,
 ) -> Result<(), NiftiError> {
-    write(path, voxels, geometry).map_err(|flaw| NiftiError::new(path, flaw))
+    write(path, voxels, geometry).map_err(|kind| NiftiError::new(path, kind))
 }
 
-fn write(path: &Path, voxels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result<(), NiftiFlaw> {
-    let failed = || NiftiFlaw::io("it cannot be written");
+fn write(
+    path: &Path,
+    voxels: ArrayView3<'_, u8>,
+    geometry: &Geometry,
+) -> Result<(), NiftiErrorKind> {
+    let failed = || NiftiErrorKind::io("it cannot be written");
     if voxels.shape() != geometry.shape {
         let (z, y, x) = voxels.dim();
-        return Err(NiftiFlaw::Unwritable { shape: [z, y, x] });
+        return Err(NiftiErrorKind::Unwritable { shape: [z, y, x] });
     }
     let header = header_bytes(geometry)?;
     let file = BufWriter::new(WholeFile::create(path).map_err(failed())?);
@@ -64,7 +68,7 @@ fn write(path: &Path, voxels: ArrayView3<'_, u8>, geometry: &Geometry) -> Result
 }
 
 /// The header of a volume of bytes, and the four bytes after it that say that no extension follows.
-pub(super) fn header_bytes(geometry: &Geometry) -> Result<Vec<u8>, NiftiFlaw> {
+pub(super) fn header_bytes(geometry: &Geometry) -> Result<Vec<u8>, NiftiErrorKind> {
     let [z, y, x] = geometry.shape;
     let fits = |longest: usize| {
         geometry
@@ -77,7 +81,7 @@ pub(super) fn header_bytes(geometry: &Geometry) -> Result<Vec<u8>, NiftiFlaw> {
     } else if fits(i64::MAX as usize) {
         Ok(version_2(geometry, [x as i64, y as i64, z as i64]))
     } else {
-        Err(NiftiFlaw::Unwritable {
+        Err(NiftiErrorKind::Unwritable {
             shape: geometry.shape,
         })
     }

@@ -15,7 +15,7 @@ use rawzip::{
     ZipLocator,
 };
 
-use super::error::Flaw;
+use super::error::NpzErrorKind;
 
 /// More members than any `.npz` has.
 const MOST_MEMBERS: usize = 4096;
@@ -62,21 +62,21 @@ impl Member {
 
 impl Archive {
     /// Reads the directory of the archive in `file`.
-    pub(crate) fn open(file: File) -> Result<Self, Flaw> {
+    pub(crate) fn open(file: File) -> Result<Self, NpzErrorKind> {
         let length = file
             .metadata()
-            .map_err(Flaw::io("its size is unknown"))?
+            .map_err(NpzErrorKind::io("its size is unknown"))?
             .len();
         Self::locate(Arc::new(FileReader::from(file)), length)
     }
 
     /// The same for an archive in memory.
-    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Result<Self, Flaw> {
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> Result<Self, NpzErrorKind> {
         let length = bytes.len() as u64;
         Self::locate(Arc::new(bytes), length)
     }
 
-    fn locate(source: Source, length: u64) -> Result<Self, Flaw> {
+    fn locate(source: Source, length: u64) -> Result<Self, NpzErrorKind> {
         let mut buffer = vec![0; rawzip::MAX_CENTRAL_DIRECTORY_RECORD_SIZE];
         if length == 0 {
             return Err(not_an_archive("the file is empty"));
@@ -94,7 +94,7 @@ impl Archive {
     }
 
     /// Members that share bytes are the trick of most zip bombs.
-    fn refuse_overlaps(&self) -> Result<(), Flaw> {
+    fn refuse_overlaps(&self) -> Result<(), NpzErrorKind> {
         let mut extents: Vec<(u64, u64, &str)> = Vec::with_capacity(self.members.len());
         for member in &self.members {
             let end = member
@@ -112,7 +112,7 @@ impl Archive {
         }
         extents.sort_unstable();
         match extents.windows(2).find(|pair| pair[0].1 > pair[1].0) {
-            Some(pair) => Err(Flaw::Suspicious {
+            Some(pair) => Err(NpzErrorKind::Suspicious {
                 reason: format!(
                     "members `{}` and `{}` overlap",
                     printable(pair[0].2),
@@ -127,18 +127,22 @@ impl Archive {
     ///
     /// # Errors
     /// If several members have the key: readers disagree on which of them counts.
-    pub(crate) fn find(&self, key: &str) -> Result<Option<&Member>, Flaw> {
+    pub(crate) fn find(&self, key: &str) -> Result<Option<&Member>, NpzErrorKind> {
         let mut found = self.members.iter().filter(|member| member.key() == key);
         match (found.next(), found.next()) {
             (first, None) => Ok(first),
-            _ => Err(Flaw::Suspicious {
+            _ => Err(NpzErrorKind::Suspicious {
                 reason: format!("several members are named `{key}`"),
             }),
         }
     }
 
     /// The one member with this key; `purpose` says in the error what it is for.
-    pub(crate) fn require(&self, key: &str, purpose: &'static str) -> Result<&Member, Flaw> {
+    pub(crate) fn require(
+        &self,
+        key: &str,
+        purpose: &'static str,
+    ) -> Result<&Member, NpzErrorKind> {
         self.find(key)?.ok_or_else(|| {
             let keys: Vec<_> = self
                 .members
@@ -151,7 +155,7 @@ impl Archive {
                 n if n > keys.len() => format!("{} and {} more", keys.join(", "), n - keys.len()),
                 _ => keys.join(", "),
             };
-            Flaw::MissingKey {
+            NpzErrorKind::MissingKey {
                 key: key.to_owned(),
                 present,
                 purpose,
@@ -161,21 +165,21 @@ impl Archive {
 
     /// Makes sure that every member is where the directory says, also those that are never read
     /// here but handed on.
-    pub(crate) fn require_whole(&self) -> Result<(), Flaw> {
+    pub(crate) fn require_whole(&self) -> Result<(), NpzErrorKind> {
         self.members
             .iter()
             .try_for_each(|member| self.data_of(member).map(drop))
     }
 
     /// Where the member's compressed bytes begin and end.
-    fn data_of(&self, member: &Member) -> Result<(u64, u64), Flaw> {
+    fn data_of(&self, member: &Member) -> Result<(u64, u64), NpzErrorKind> {
         let entry = self
             .zip
             .get_entry(member.wayfinder)
-            .map_err(|error| from_zip(error, |why| Flaw::unreadable(member.key(), why)))?;
+            .map_err(|error| from_zip(error, |why| NpzErrorKind::unreadable(member.key(), why)))?;
         let (start, end) = entry.compressed_data_range();
         if end > self.zip.directory_offset() {
-            return Err(Flaw::unreadable(
+            return Err(NpzErrorKind::unreadable(
                 member.key(),
                 "it runs past the end of the archive",
             ));
@@ -188,8 +192,8 @@ impl Archive {
     /// # Errors
     /// If the member is encrypted, compressed by a method numpy does not write, or its sizes
     /// cannot be true.
-    pub(crate) fn reader(&self, member: &Member) -> Result<MemberReader, Flaw> {
-        let fail = |reason: String| Err(Flaw::unreadable(member.key(), reason));
+    pub(crate) fn reader(&self, member: &Member) -> Result<MemberReader, NpzErrorKind> {
+        let fail = |reason: String| Err(NpzErrorKind::unreadable(member.key(), reason));
         if member.encrypted {
             return fail("it is encrypted".into());
         }
@@ -229,7 +233,10 @@ impl Archive {
 }
 
 /// The members, as the archive's directory has them.
-fn read_directory(zip: &ZipArchive<Source>, buffer: &mut [u8]) -> Result<Vec<Member>, Flaw> {
+fn read_directory(
+    zip: &ZipArchive<Source>,
+    buffer: &mut [u8],
+) -> Result<Vec<Member>, NpzErrorKind> {
     let mut members = Vec::new();
     if zip.entries_hint() == 0 {
         return Ok(members);
@@ -284,7 +291,7 @@ impl MemberReader {
     }
 
     /// Fills `bytes`.
-    pub(crate) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), Flaw> {
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) -> Result<(), NpzErrorKind> {
         if bytes.len() as u64 > self.left {
             return Err(self.fail("it ends before the array does"));
         }
@@ -294,7 +301,7 @@ impl MemberReader {
             .try_for_each(|piece| self.fill_piece(piece))
     }
 
-    fn fill_piece(&mut self, bytes: &mut [u8]) -> Result<(), Flaw> {
+    fn fill_piece(&mut self, bytes: &mut [u8]) -> Result<(), NpzErrorKind> {
         let read = match &mut self.data {
             Data::Stored(data) => data.read_exact(bytes),
             Data::Deflated(data) => data.read_exact(bytes),
@@ -313,7 +320,7 @@ impl MemberReader {
     }
 
     /// Checks that the member ends here and is what its CRC says.
-    pub(crate) fn finish(mut self) -> Result<(), Flaw> {
+    pub(crate) fn finish(mut self) -> Result<(), NpzErrorKind> {
         let mut more = [0];
         let read = match &mut self.data {
             Data::Stored(data) => data.read(&mut more),
@@ -328,15 +335,15 @@ impl MemberReader {
     }
 
     /// The system's failure to read the file, or the decoder's to make sense of it.
-    fn read_error(&self, error: io::Error) -> Flaw {
+    fn read_error(&self, error: io::Error) -> NpzErrorKind {
         match error.raw_os_error() {
-            Some(_) => Flaw::io(READING)(error),
+            Some(_) => NpzErrorKind::io(READING)(error),
             None => self.fail(error),
         }
     }
 
-    fn fail(&self, reason: impl ToString) -> Flaw {
-        Flaw::unreadable(&self.key, reason)
+    fn fail(&self, reason: impl ToString) -> NpzErrorKind {
+        NpzErrorKind::unreadable(&self.key, reason)
     }
 }
 
@@ -349,27 +356,29 @@ pub(super) fn printable(name: &str) -> String {
     shown
 }
 
-fn damaged(error: rawzip::Error) -> Flaw {
+fn damaged(error: rawzip::Error) -> NpzErrorKind {
     from_zip(error, not_an_archive)
 }
 
 /// The system's failure to read the file, or what `otherwise` makes of the error.
-fn from_zip(error: rawzip::Error, otherwise: impl FnOnce(String) -> Flaw) -> Flaw {
+fn from_zip(error: rawzip::Error, otherwise: impl FnOnce(String) -> NpzErrorKind) -> NpzErrorKind {
     let text = error.to_string();
     match error.into_kind() {
-        rawzip::ErrorKind::IO(error) if error.raw_os_error().is_some() => Flaw::io(READING)(error),
+        rawzip::ErrorKind::IO(error) if error.raw_os_error().is_some() => {
+            NpzErrorKind::io(READING)(error)
+        }
         _ => otherwise(text),
     }
 }
 
-fn not_an_archive(reason: impl Into<String>) -> Flaw {
-    Flaw::NotAnArchive {
+fn not_an_archive(reason: impl Into<String>) -> NpzErrorKind {
+    NpzErrorKind::NotAnArchive {
         reason: reason.into(),
     }
 }
 
-fn too_many_members() -> Flaw {
-    Flaw::Suspicious {
+fn too_many_members() -> NpzErrorKind {
+    NpzErrorKind::Suspicious {
         reason: format!("it has more than {MOST_MEMBERS} members"),
     }
 }

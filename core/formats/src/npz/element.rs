@@ -3,7 +3,7 @@
 use half::f16;
 
 use super::archive::MemberReader;
-use super::error::Flaw;
+use super::error::NpzErrorKind;
 
 /// Elements are decoded in pieces of this many bytes.
 const PIECE: usize = 256 * 1024;
@@ -179,8 +179,8 @@ pub(crate) fn read_elements<T: Element>(
     reader: &mut MemberReader,
     count: usize,
     big_endian: bool,
-    mut take: impl FnMut(usize, &[T]) -> Result<(), Flaw>,
-) -> Result<(), Flaw> {
+    mut take: impl FnMut(usize, &[T]) -> Result<(), NpzErrorKind>,
+) -> Result<(), NpzErrorKind> {
     let per_piece = (PIECE / T::SIZE).min(count.max(1));
     let mut bytes = vec![0; per_piece * T::SIZE];
     let mut elements = vec![T::default(); per_piece];

@@ -9,19 +9,19 @@ use super::pickle::PickleError;
 
 /// A file of the data set, or one of ours, cannot be used: which file, and what is wrong with it.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {flaw}", path.display())]
+#[error("{}: {kind}", path.display())]
 pub struct NpzError {
     path: PathBuf,
     // Boxed, so that a `Result` of something small stays small.
-    flaw: Box<Flaw>,
+    kind: Box<NpzErrorKind>,
 }
 
 impl NpzError {
     /// What is wrong with the file at `path`.
-    pub fn new(path: &Path, flaw: impl Into<Flaw>) -> Self {
+    pub fn new(path: &Path, kind: impl Into<NpzErrorKind>) -> Self {
         Self {
             path: path.to_owned(),
-            flaw: Box::new(flaw.into()),
+            kind: Box::new(kind.into()),
         }
     }
 
@@ -31,8 +31,8 @@ impl NpzError {
     }
 
     /// What is wrong with it.
-    pub fn flaw(&self) -> &Flaw {
-        &self.flaw
+    pub fn kind(&self) -> &NpzErrorKind {
+        &self.kind
     }
 }
 
@@ -41,7 +41,7 @@ impl NpzError {
 /// The message names the member or key and, where it is not plain, what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Flaw {
+pub enum NpzErrorKind {
     /// The operating system could not open, read or write the file.
     #[error("{doing}: {source}")]
     Io {
@@ -172,7 +172,7 @@ pub enum Flaw {
     },
 }
 
-impl Flaw {
+impl NpzErrorKind {
     pub(crate) fn io(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { doing, source }
     }
@@ -231,16 +231,18 @@ pub enum PredictionError {
     /// This machine could not read it (no file handles, no memory): nobody's prediction is at
     /// fault.
     #[error("the prediction could not be read here: {0}")]
-    System(Flaw),
+    System(NpzErrorKind),
 }
 
-impl From<Flaw> for PredictionError {
-    fn from(flaw: Flaw) -> Self {
-        match flaw {
-            Flaw::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Self::Missing,
-            flaw if flaw.is_ours() => Self::System(flaw),
-            flaw => Self::Bad {
-                reason: flaw.to_string(),
+impl From<NpzErrorKind> for PredictionError {
+    fn from(kind: NpzErrorKind) -> Self {
+        match kind {
+            NpzErrorKind::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Self::Missing
+            }
+            kind if kind.is_ours() => Self::System(kind),
+            kind => Self::Bad {
+                reason: kind.to_string(),
             },
         }
     }

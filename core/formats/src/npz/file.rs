@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{ArrayBase, ArrayView3, Data, Dimension, arr1};
 
-use super::error::{Flaw, NpzError};
+use super::error::{NpzError, NpzErrorKind};
 use super::pickle::ObjectArray;
 use super::writer::{NpzWriter, Writable};
 use crate::whole_file::WholeFile;
@@ -41,7 +41,7 @@ impl NpzFile {
     {
         self.writer
             .array(key, array.view())
-            .map_err(|flaw| NpzError::new(&self.path, flaw))
+            .map_err(|kind| NpzError::new(&self.path, kind))
     }
 
     /// Adds an array of Python objects.
@@ -51,7 +51,7 @@ impl NpzFile {
     pub fn objects(&mut self, key: &str, array: &ObjectArray) -> Result<(), NpzError> {
         self.writer
             .objects(key, array)
-            .map_err(|flaw| NpzError::new(&self.path, flaw))
+            .map_err(|kind| NpzError::new(&self.path, kind))
     }
 
     /// Puts the file under its name.
@@ -62,7 +62,7 @@ impl NpzFile {
         let buffered = self
             .writer
             .finish()
-            .map_err(|flaw| NpzError::new(&self.path, flaw))?;
+            .map_err(|kind| NpzError::new(&self.path, kind))?;
         buffered
             .into_inner()
             .map_err(IntoInnerError::into_error)
@@ -74,7 +74,7 @@ impl NpzFile {
 fn io_error(path: &Path, source: std::io::Error) -> NpzError {
     NpzError::new(
         path,
-        Flaw::Io {
+        NpzErrorKind::Io {
             doing: "it cannot be written",
             source,
         },

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use super::error::Flaw;
+use super::error::NpzErrorKind;
 
 /// A handle on a folder. It keeps meaning the folder that was opened, whatever is renamed.
 #[derive(Debug)]
@@ -75,8 +75,8 @@ impl Folder {
     /// Links, FIFOs, sockets, devices and folders are refused, and none of them can make this
     /// hang: the name is asked before it is opened, opened without following or waiting, and
     /// what was opened is asked again.
-    pub(super) fn open_regular(&self, name: &OsStr) -> Result<File, Flaw> {
-        let doing = Flaw::io("it cannot be opened");
+    pub(super) fn open_regular(&self, name: &OsStr) -> Result<File, NpzErrorKind> {
+        let doing = NpzErrorKind::io("it cannot be opened");
         if !is_plain(name) {
             return Err(doing(io::Error::from(io::ErrorKind::InvalidInput)));
         }
@@ -106,14 +106,14 @@ impl Folder {
     pub fn replace(
         &self,
         name: &OsStr,
-        write: impl FnOnce(&File) -> Result<(), Flaw>,
-    ) -> Result<(), Flaw> {
+        write: impl FnOnce(&File) -> Result<(), NpzErrorKind>,
+    ) -> Result<(), NpzErrorKind> {
         let (temporary, file) = self
             .create_temporary(name)
-            .map_err(Flaw::io("cannot create"))?;
+            .map_err(NpzErrorKind::io("cannot create"))?;
         let done = write(&file).and_then(|()| {
             rustix::fs::renameat(&self.handle, &temporary, &self.handle, name)
-                .map_err(|errno| Flaw::io("cannot put it in place")(errno.into()))
+                .map_err(|errno| NpzErrorKind::io("cannot put it in place")(errno.into()))
         });
         if done.is_err() {
             // Best effort: the folder is the submission's, and dies with the case.
@@ -147,8 +147,8 @@ impl Folder {
 }
 
 /// Opens a regular file by its path, following links: for files that are the user's own.
-pub(super) fn open_own(path: &Path) -> Result<File, Flaw> {
-    let doing = || Flaw::io("it cannot be opened");
+pub(super) fn open_own(path: &Path) -> Result<File, NpzErrorKind> {
+    let doing = || NpzErrorKind::io("it cannot be opened");
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file =
         rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| doing()(errno.into()))?;
@@ -164,7 +164,7 @@ fn is_plain(name: &OsStr) -> bool {
         && components.next().is_none()
 }
 
-fn require_regular(stat: &rustix::fs::Stat) -> Result<(), Flaw> {
+fn require_regular(stat: &rustix::fs::Stat) -> Result<(), NpzErrorKind> {
     let what = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => return Ok(()),
         FileType::Symlink => "a symbolic link",
@@ -174,5 +174,5 @@ fn require_regular(stat: &rustix::fs::Stat) -> Result<(), Flaw> {
         FileType::CharacterDevice | FileType::BlockDevice => "a device",
         FileType::Unknown => "something unknown",
     };
-    Err(Flaw::NotRegular { what })
+    Err(NpzErrorKind::NotRegular { what })
 }

@@ -10,7 +10,7 @@ use segarena_kernels::{LabelKeys, LabelVolume, Spacing};
 use super::archive::{Archive, MemberReader};
 use super::dtype::{Dtype, Kind};
 use super::element::{Element, read_elements, with_element};
-use super::error::{Flaw, NpzError};
+use super::error::{NpzError, NpzErrorKind};
 use super::folder::open_own;
 use super::header::ArrayHeader;
 use super::layout::{in_c_order, voxel};
@@ -52,7 +52,7 @@ pub fn read_ground_truth(path: &Path, key: &str) -> Result<GroundTruth, NpzError
     open_own(path)
         .and_then(Archive::open)
         .and_then(|archive| decode(&archive, key))
-        .map_err(|flaw| NpzError::new(path, flaw))
+        .map_err(|kind| NpzError::new(path, kind))
 }
 
 /// Reads a ground truth from the bytes of an `.npz`; `path` is what messages call it.
@@ -66,7 +66,7 @@ pub fn read_ground_truth_bytes(
 ) -> Result<GroundTruth, NpzError> {
     Archive::from_bytes(bytes)
         .and_then(|archive| decode(&archive, key))
-        .map_err(|flaw| NpzError::new(path, flaw))
+        .map_err(|kind| NpzError::new(path, kind))
 }
 
 /// Reads the ground truth `key` of the file at `path` with its values cast to uint8, as numpy's
@@ -78,7 +78,7 @@ pub fn read_byte_ground_truth(path: &Path, key: &str) -> Result<GroundTruth, Npz
     open_own(path)
         .and_then(Archive::open)
         .and_then(|archive| decode_bytes(&archive, key))
-        .map_err(|flaw| NpzError::new(path, flaw))
+        .map_err(|kind| NpzError::new(path, kind))
 }
 
 /// The ground truth of values that are in memory, in C order, as [`read_ground_truth`] reads them
@@ -90,18 +90,18 @@ pub fn ground_truth_of<T: Element>(
     values: &[T],
     shape: [usize; 3],
     key: &str,
-) -> Result<GroundTruth, Flaw> {
+) -> Result<GroundTruth, NpzErrorKind> {
     let mut numbering = Numbering::new(key, shape, false, values.len())?;
     for (index, &value) in values.iter().enumerate() {
         numbering.take(index, value)?;
     }
     let (bytes, keys) = numbering.into_keys()?;
     let voxels = in_c_order(bytes, shape, false)
-        .ok_or_else(|| Flaw::unreadable(key, "it does not fill its shape"))?;
+        .ok_or_else(|| NpzErrorKind::unreadable(key, "it does not fill its shape"))?;
     Ok(GroundTruth { voxels, keys })
 }
 
-fn decode_bytes(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
+fn decode_bytes(archive: &Archive, key: &str) -> Result<GroundTruth, NpzErrorKind> {
     let mut reader = archive.reader(archive.require(key, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;
     let shape = header.three_axes(key)?;
@@ -133,7 +133,7 @@ fn decode_bytes(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
     let labels = (1..=255u8).filter(|&label| seen[usize::from(label)]);
     let keys = LabelKeys::of_own_keys(labels);
     let voxels = in_c_order(bytes, shape, header.fortran)
-        .ok_or_else(|| Flaw::unreadable(key, "it does not fill its shape"))?;
+        .ok_or_else(|| NpzErrorKind::unreadable(key, "it does not fill its shape"))?;
     Ok(GroundTruth { voxels, keys })
 }
 
@@ -146,8 +146,8 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn no_label<T: Element>(self, index: usize, value: T) -> Flaw {
-        Flaw::Value {
+    fn no_label<T: Element>(self, index: usize, value: T) -> NpzErrorKind {
+        NpzErrorKind::Value {
             key: self.key.to_owned(),
             value: value.show(),
             at: voxel(index, self.shape, self.fortran).to_vec(),
@@ -161,7 +161,7 @@ fn read_wrapped<T: Element>(
     big_endian: bool,
     place: Place<'_>,
     bytes: &mut [u8],
-) -> Result<(), Flaw> {
+) -> Result<(), NpzErrorKind> {
     let count = bytes.len();
     read_elements::<T>(reader, count, big_endian, |before, values| {
         for (at, &value) in values.iter().enumerate() {
@@ -173,17 +173,19 @@ fn read_wrapped<T: Element>(
     })
 }
 
-fn zeros(key: &str, count: usize) -> Result<Vec<u8>, Flaw> {
+fn zeros(key: &str, count: usize) -> Result<Vec<u8>, NpzErrorKind> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(count).map_err(|_| Flaw::Memory {
-        key: key.to_owned(),
-        bytes: count as u64,
-    })?;
+    bytes
+        .try_reserve_exact(count)
+        .map_err(|_| NpzErrorKind::Memory {
+            key: key.to_owned(),
+            bytes: count as u64,
+        })?;
     bytes.resize(count, 0);
     Ok(bytes)
 }
 
-fn decode(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
+fn decode(archive: &Archive, key: &str) -> Result<GroundTruth, NpzErrorKind> {
     let mut reader = archive.reader(archive.require(key, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;
     let shape = header.three_axes(key)?;
@@ -198,7 +200,7 @@ fn decode(archive: &Archive, key: &str) -> Result<GroundTruth, Flaw> {
     reader.finish()?;
     let (bytes, keys) = numbering.into_keys()?;
     let voxels = in_c_order(bytes, shape, header.fortran)
-        .ok_or_else(|| Flaw::unreadable(key, "it does not fill its shape"))?;
+        .ok_or_else(|| NpzErrorKind::unreadable(key, "it does not fill its shape"))?;
     Ok(GroundTruth { voxels, keys })
 }
 
@@ -206,7 +208,7 @@ fn read_labels<T: Element>(
     reader: &mut MemberReader,
     big_endian: bool,
     numbering: &mut Numbering<'_>,
-) -> Result<(), Flaw> {
+) -> Result<(), NpzErrorKind> {
     let count = numbering.numbers.len();
     read_elements::<T>(reader, count, big_endian, |before, values| {
         values
@@ -228,7 +230,12 @@ struct Numbering<'a> {
 }
 
 impl<'a> Numbering<'a> {
-    fn new(key: &'a str, shape: [usize; 3], fortran: bool, count: usize) -> Result<Self, Flaw> {
+    fn new(
+        key: &'a str,
+        shape: [usize; 3],
+        fortran: bool,
+        count: usize,
+    ) -> Result<Self, NpzErrorKind> {
         let numbers = zeros(key, count)?;
         let known = HashMap::from([(0, 0)]);
         Ok(Self {
@@ -245,7 +252,7 @@ impl<'a> Numbering<'a> {
     }
 
     /// A byte array: the values are numbers already.
-    fn take_bytes(&mut self, reader: &mut MemberReader, truth: bool) -> Result<(), Flaw> {
+    fn take_bytes(&mut self, reader: &mut MemberReader, truth: bool) -> Result<(), NpzErrorKind> {
         reader.fill(&mut self.numbers)?;
         if truth {
             self.numbers
@@ -256,7 +263,7 @@ impl<'a> Numbering<'a> {
         Ok(())
     }
 
-    fn take<T: Element>(&mut self, index: usize, value: T) -> Result<(), Flaw> {
+    fn take<T: Element>(&mut self, index: usize, value: T) -> Result<(), NpzErrorKind> {
         let Some(label) = value.integer() else {
             return Err(self.place.no_label(index, value));
         };
@@ -267,11 +274,11 @@ impl<'a> Numbering<'a> {
         Ok(())
     }
 
-    fn number(&mut self, label: i64) -> Result<u8, Flaw> {
+    fn number(&mut self, label: i64) -> Result<u8, NpzErrorKind> {
         if let Some(&number) = self.known.get(&label) {
             return Ok(number);
         }
-        let number = u8::try_from(self.labels.len()).map_err(|_| Flaw::TooManyLabels {
+        let number = u8::try_from(self.labels.len()).map_err(|_| NpzErrorKind::TooManyLabels {
             key: self.place.key.to_owned(),
             most: LabelKeys::MOST,
         })?;
@@ -281,7 +288,7 @@ impl<'a> Numbering<'a> {
     }
 
     /// Turns numbers into keys.
-    fn into_keys(mut self) -> Result<(Vec<u8>, LabelKeys), Flaw> {
+    fn into_keys(mut self) -> Result<(Vec<u8>, LabelKeys), NpzErrorKind> {
         let mut seen = [false; 256];
         self.numbers
             .iter()
@@ -294,7 +301,7 @@ impl<'a> Numbering<'a> {
             .map(|(&label, _)| label)
             .collect();
         labels.sort_unstable();
-        let keys = LabelKeys::new(labels).ok_or_else(|| Flaw::NoLabel {
+        let keys = LabelKeys::new(labels).ok_or_else(|| NpzErrorKind::NoLabel {
             key: self.place.key.to_owned(),
         })?;
         let mut key_of = [0; 256];

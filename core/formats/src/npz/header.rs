@@ -8,7 +8,7 @@ use py_literal::Value as Literal;
 
 use super::archive::{MemberReader, printable};
 use super::dtype::Dtype;
-use super::error::{Flaw, tuple};
+use super::error::{NpzErrorKind, tuple};
 
 /// numpy itself refuses longer ones.
 const LONGEST: usize = 10_000;
@@ -66,9 +66,9 @@ pub(crate) struct ArrayHeader {
 
 impl ArrayHeader {
     /// Reads the header at the start of a member.
-    pub(crate) fn read(reader: &mut MemberReader) -> Result<Self, Flaw> {
+    pub(crate) fn read(reader: &mut MemberReader) -> Result<Self, NpzErrorKind> {
         let key = reader.key().to_owned();
-        let fail = |reason: &str| Flaw::header(&key, reason);
+        let fail = |reason: &str| NpzErrorKind::header(&key, reason);
         let mut start = [0; 10];
         if reader.left() < start.len() as u64 {
             return Err(fail("it is too short to be a .npy array"));
@@ -130,18 +130,18 @@ impl ArrayHeader {
         &self,
         reader: &MemberReader,
         wanted: &'static str,
-    ) -> Result<(Dtype, usize), Flaw> {
+    ) -> Result<(Dtype, usize), NpzErrorKind> {
         let key = reader.key();
         let Elements::Numeric(dtype) = self.elements else {
             let (key, found) = (key.to_owned(), self.elements.describe());
-            return Err(Flaw::ElementType { key, found, wanted });
+            return Err(NpzErrorKind::ElementType { key, found, wanted });
         };
         let bytes = self
             .count()
             .and_then(|count| count.checked_mul(dtype.size()));
         match (self.count(), bytes) {
             (Some(count), Some(bytes)) if bytes as u64 == reader.left() => Ok((dtype, count)),
-            _ => Err(Flaw::unreadable(
+            _ => Err(NpzErrorKind::unreadable(
                 key,
                 format!(
                     "it holds {} bytes of elements, which is no {dtype} array of shape {}",
@@ -153,8 +153,8 @@ impl ArrayHeader {
     }
 
     /// The shape, if it has three axes.
-    pub(crate) fn three_axes(&self, key: &str) -> Result<[usize; 3], Flaw> {
-        <[usize; 3]>::try_from(self.shape.as_slice()).map_err(|_| Flaw::Shape {
+    pub(crate) fn three_axes(&self, key: &str) -> Result<[usize; 3], NpzErrorKind> {
+        <[usize; 3]>::try_from(self.shape.as_slice()).map_err(|_| NpzErrorKind::Shape {
             key: key.to_owned(),
             found: self.shape.clone(),
             wanted: "have three axes, (z, y, x)".to_owned(),
@@ -168,7 +168,7 @@ pub(crate) fn header_bytes(
     descriptor: &str,
     fortran: bool,
     shape: &[usize],
-) -> Result<Vec<u8>, Flaw> {
+) -> Result<Vec<u8>, NpzErrorKind> {
     let header = Header {
         type_descriptor: Literal::String(descriptor.to_owned()),
         layout: if fortran {
@@ -178,7 +178,7 @@ pub(crate) fn header_bytes(
         },
         shape: shape.to_vec(),
     };
-    header.to_bytes().map_err(|error| Flaw::Unwritable {
+    header.to_bytes().map_err(|error| NpzErrorKind::Unwritable {
         key: key.to_owned(),
         reason: error.to_string(),
     })

@@ -8,7 +8,7 @@ use segarena_kernels::Spacing;
 
 use super::archive::{Archive, Member, MemberReader};
 use super::element::{Element, read_elements, with_element};
-use super::error::{Flaw, NpzError};
+use super::error::{NpzError, NpzErrorKind};
 use super::folder::open_own;
 use super::header::{ArrayHeader, Elements};
 use super::pickle::{self, ObjectArray};
@@ -54,7 +54,7 @@ impl Image {
         open_own(path)
             .and_then(Archive::open)
             .and_then(|archive| Self::check(path, &archive))
-            .map_err(|flaw| NpzError::new(path, flaw))
+            .map_err(|kind| NpzError::new(path, kind))
     }
 
     /// Checks an image file given as its bytes; `path` is what messages call it.
@@ -64,10 +64,10 @@ impl Image {
     pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, NpzError> {
         Archive::from_bytes(bytes)
             .and_then(|archive| Self::check(path, &archive))
-            .map_err(|flaw| NpzError::new(path, flaw))
+            .map_err(|kind| NpzError::new(path, kind))
     }
 
-    fn check(path: &Path, archive: &Archive) -> Result<Self, Flaw> {
+    fn check(path: &Path, archive: &Archive) -> Result<Self, NpzErrorKind> {
         let mut imgs = archive.reader(archive.require(
             "imgs",
             "an image file needs its voxels, a 3-D array of numbers",
@@ -136,18 +136,21 @@ impl Image {
     /// If one of them is no such array or holds more than plain values, or the file is not
     /// readable any more.
     pub fn decode_objects(&mut self, keys: &[&str]) -> Result<(), NpzError> {
-        let decode = |key: &str| -> Result<Option<ObjectArray>, Flaw> {
+        let decode = |key: &str| -> Result<Option<ObjectArray>, NpzErrorKind> {
             let archive = open_own(&self.path).and_then(Archive::open)?;
             let Some(member) = archive.find(key)? else {
                 return Ok(None);
             };
             match ArrayHeader::read(&mut archive.reader(member)?)?.elements {
                 Elements::Objects => read_objects(&archive, member).map(Some),
-                _ => Err(Flaw::header(key, "it must be an array of Python objects")),
+                _ => Err(NpzErrorKind::header(
+                    key,
+                    "it must be an array of Python objects",
+                )),
             }
         };
         for &key in keys {
-            let decoded = decode(key).map_err(|flaw| NpzError::new(&self.path, flaw))?;
+            let decoded = decode(key).map_err(|kind| NpzError::new(&self.path, kind))?;
             if let Some(array) = decoded {
                 self.objects.insert(key.to_owned(), array);
             }
@@ -201,28 +204,28 @@ impl Image {
 /// Which side of a copy failed.
 pub enum CopyError {
     /// The image, which had been readable.
-    Image(Flaw),
+    Image(NpzErrorKind),
     /// What is being written.
-    Target(Flaw),
+    Target(NpzErrorKind),
 }
 
-fn unreadable(error: zip::result::ZipError) -> Flaw {
+fn unreadable(error: zip::result::ZipError) -> NpzErrorKind {
     match error {
-        zip::result::ZipError::Io(source) => Flaw::Io {
+        zip::result::ZipError::Io(source) => NpzErrorKind::Io {
             doing: "it cannot be read",
             source,
         },
-        other => Flaw::NotAnArchive {
+        other => NpzErrorKind::NotAnArchive {
             reason: other.to_string(),
         },
     }
 }
 
-fn read_spacing(archive: &Archive) -> Result<Spacing, Flaw> {
+fn read_spacing(archive: &Archive) -> Result<Spacing, NpzErrorKind> {
     let mut reader = archive.reader(archive.require("spacing", SPACING)?)?;
     let header = ArrayHeader::read(&mut reader)?;
     if header.shape != [3] {
-        return Err(Flaw::Shape {
+        return Err(NpzErrorKind::Shape {
             key: "spacing".to_owned(),
             found: header.shape,
             wanted: "be (3,): millimetres along axes 0, 1, 2 of `imgs`".to_owned(),
@@ -243,7 +246,7 @@ fn read_floats<T: Element>(
     count: usize,
     big_endian: bool,
     floats: &mut [f64; 3],
-) -> Result<(), Flaw> {
+) -> Result<(), NpzErrorKind> {
     read_elements::<T>(reader, count, big_endian, |before, values| {
         for (float, value) in floats[before..].iter_mut().zip(values) {
             *float = value.float();
@@ -252,7 +255,7 @@ fn read_floats<T: Element>(
     })
 }
 
-fn read_boxes(archive: &Archive) -> Result<Boxes, Flaw> {
+fn read_boxes(archive: &Archive) -> Result<Boxes, NpzErrorKind> {
     let Some(member) = archive.find("boxes")? else {
         return Ok(Boxes::None);
     };
@@ -268,12 +271,15 @@ fn read_boxes(archive: &Archive) -> Result<Boxes, Flaw> {
 }
 
 /// A pickled array of objects. The pickle itself says its shape; the header's is not asked.
-pub(super) fn read_objects(archive: &Archive, member: &Member) -> Result<ObjectArray, Flaw> {
+pub(super) fn read_objects(
+    archive: &Archive,
+    member: &Member,
+) -> Result<ObjectArray, NpzErrorKind> {
     let mut reader = archive.reader(member)?;
     ArrayHeader::read(&mut reader)?;
     let key = member.key().to_owned();
     if reader.left() > pickle::LONGEST {
-        return Err(Flaw::unreadable(
+        return Err(NpzErrorKind::unreadable(
             &key,
             format!("a pickle of {} bytes", reader.left()),
         ));
@@ -281,5 +287,5 @@ pub(super) fn read_objects(archive: &Archive, member: &Member) -> Result<ObjectA
     let mut bytes = vec![0; usize::try_from(reader.left()).unwrap_or(0)];
     reader.fill(&mut bytes)?;
     reader.finish()?;
-    pickle::read_array(&bytes).map_err(|source| Flaw::Pickle { key, source })
+    pickle::read_array(&bytes).map_err(|source| NpzErrorKind::Pickle { key, source })
 }

@@ -8,7 +8,7 @@ use ndarray::{Array2, Array3, ShapeBuilder};
 use super::archive::{Archive, MemberReader};
 use super::dtype::Dtype;
 use super::element::{Element, read_elements, with_element};
-use super::error::{Flaw, NpzError};
+use super::error::{NpzError, NpzErrorKind};
 use super::folder::open_own;
 use super::header::{ArrayHeader, Elements};
 use super::image::read_objects;
@@ -31,7 +31,7 @@ impl NpzMembers {
     /// If it is no readable `.npz`.
     pub fn open(path: &Path) -> Result<Self, NpzError> {
         let archive = open_own(path).and_then(Archive::open);
-        let archive = archive.map_err(|flaw| NpzError::new(path, flaw))?;
+        let archive = archive.map_err(|kind| NpzError::new(path, kind))?;
         Ok(Self {
             path: path.to_owned(),
             archive,
@@ -54,11 +54,11 @@ impl NpzMembers {
     /// # Errors
     /// If there is none of this key, or it does not hold numbers.
     pub fn dtype(&self, key: &str) -> Result<Dtype, NpzError> {
-        let read = || -> Result<Dtype, Flaw> {
+        let read = || -> Result<Dtype, NpzErrorKind> {
             let (reader, header) = self.array(key)?;
             Ok(header.numeric(&reader, "numbers")?.0)
         };
-        read().map_err(|flaw| NpzError::new(&self.path, flaw))
+        read().map_err(|kind| NpzError::new(&self.path, kind))
     }
 
     /// A 3-D array of any numeric type, as floats in C order.
@@ -83,13 +83,16 @@ impl NpzMembers {
     /// # Errors
     /// If there is none of this key, it is something else, or has no such slice.
     pub fn slice(&self, key: &str, z: usize) -> Result<(Array2<f64>, [usize; 3]), NpzError> {
-        let read = || -> Result<(Array2<f64>, [usize; 3]), Flaw> {
+        let read = || -> Result<(Array2<f64>, [usize; 3]), NpzErrorKind> {
             let (mut reader, header) = self.array(key)?;
             let shape = header.three_axes(key)?;
             let (dtype, count) = header.numeric(&reader, "numbers")?;
             let [depth, height, width] = shape;
             if z >= depth {
-                return Err(Flaw::unreadable(key, format!("it has no slice {z}")));
+                return Err(NpzErrorKind::unreadable(
+                    key,
+                    format!("it has no slice {z}"),
+                ));
             }
             let mut values = Array2::zeros((height, width));
             // In C order the slice is a stretch of the file, and the rest can stay there.
@@ -109,7 +112,7 @@ impl NpzMembers {
             )?;
             Ok((values, shape))
         };
-        read().map_err(|flaw| NpzError::new(&self.path, flaw))
+        read().map_err(|kind| NpzError::new(&self.path, kind))
     }
 
     /// A small array of any numeric type and shape, as floats in the file's order.
@@ -117,11 +120,11 @@ impl NpzMembers {
     /// # Errors
     /// If there is none of this key, it holds something else, or it is not small.
     pub fn numbers(&self, key: &str) -> Result<Vec<f64>, NpzError> {
-        let read = || -> Result<Vec<f64>, Flaw> {
+        let read = || -> Result<Vec<f64>, NpzErrorKind> {
             let (mut reader, header) = self.array(key)?;
             let (dtype, count) = header.numeric(&reader, "numbers")?;
             if count > SMALL {
-                return Err(Flaw::header(key, "it must be a small array"));
+                return Err(NpzErrorKind::header(key, "it must be a small array"));
             }
             let mut values = Vec::with_capacity(count);
             let mut take = |_: usize, value: f64| values.push(value);
@@ -132,7 +135,7 @@ impl NpzMembers {
             reader.finish()?;
             Ok(values)
         };
-        read().map_err(|flaw| NpzError::new(&self.path, flaw))
+        read().map_err(|kind| NpzError::new(&self.path, kind))
     }
 
     /// An array of Python objects.
@@ -145,10 +148,13 @@ impl NpzMembers {
             let header = ArrayHeader::read(&mut self.archive.reader(member)?)?;
             match header.elements {
                 Elements::Objects => read_objects(&self.archive, member),
-                _ => Err(Flaw::header(key, "it must be an array of Python objects")),
+                _ => Err(NpzErrorKind::header(
+                    key,
+                    "it must be an array of Python objects",
+                )),
             }
         };
-        read().map_err(|flaw| NpzError::new(&self.path, flaw))
+        read().map_err(|kind| NpzError::new(&self.path, kind))
     }
 
     /// An array of strings, with its shape and the strings in C order.
@@ -158,7 +164,7 @@ impl NpzMembers {
     pub fn strings(&self, key: &str) -> Result<(Vec<usize>, Vec<String>), NpzError> {
         let read = || {
             let (mut reader, header) = self.array(key)?;
-            let not_strings = || Flaw::header(key, "it must be an array of strings");
+            let not_strings = || NpzErrorKind::header(key, "it must be an array of strings");
             let count = header.count().ok_or_else(not_strings)?;
             let mut bytes = vec![0; usize::try_from(reader.left()).map_err(|_| not_strings())?];
             reader.fill(&mut bytes)?;
@@ -173,11 +179,11 @@ impl NpzMembers {
                 bytes.chunks_exact(size).map(text).collect(),
             ))
         };
-        read().map_err(|flaw| NpzError::new(&self.path, flaw))
+        read().map_err(|kind| NpzError::new(&self.path, kind))
     }
 
     /// An array's header, and a reader that stands behind it.
-    fn array(&self, key: &str) -> Result<(MemberReader, ArrayHeader), Flaw> {
+    fn array(&self, key: &str) -> Result<(MemberReader, ArrayHeader), NpzErrorKind> {
         let member = self.archive.require(key, "what is asked for")?;
         let mut reader = self.archive.reader(member)?;
         let header = ArrayHeader::read(&mut reader)?;
@@ -189,7 +195,7 @@ impl NpzMembers {
         key: &str,
         cast: impl Fn(f64) -> T,
     ) -> Result<Array3<T>, NpzError> {
-        let read = || -> Result<Array3<T>, Flaw> {
+        let read = || -> Result<Array3<T>, NpzErrorKind> {
             let (mut reader, header) = self.array(key)?;
             let shape = header.three_axes(key)?;
             let (dtype, count) = header.numeric(&reader, "numbers")?;
@@ -206,9 +212,9 @@ impl NpzMembers {
             } else {
                 Array3::from_shape_vec(shape, values)
             };
-            array.map_err(|_| Flaw::unreadable(key, "it does not fill its shape"))
+            array.map_err(|_| NpzErrorKind::unreadable(key, "it does not fill its shape"))
         };
-        read().map_err(|flaw| NpzError::new(&self.path, flaw))
+        read().map_err(|kind| NpzError::new(&self.path, kind))
     }
 }
 
@@ -228,7 +234,7 @@ fn each<T: Element>(
     wanted: std::ops::Range<usize>,
     big_endian: bool,
     take: &mut impl FnMut(usize, f64),
-) -> Result<(), Flaw> {
+) -> Result<(), NpzErrorKind> {
     read_elements::<T>(reader, wanted.end, big_endian, |before, values| {
         let skipped = wanted.start.saturating_sub(before);
         let taken = values.iter().enumerate().skip(skipped);

@@ -26,7 +26,7 @@ mod writer;
 
 pub use dtype::{Dtype, Kind};
 pub use element::Element;
-pub use error::{Flaw, NpzError, PredictionError};
+pub use error::{NpzError, NpzErrorKind, PredictionError};
 pub use file::{NpzFile, write_image, write_volume};
 pub use folder::Folder;
 pub use ground_truth::{

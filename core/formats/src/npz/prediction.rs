@@ -9,7 +9,7 @@ use segarena_kernels::{LabelKeys, Prediction};
 use super::archive::Archive;
 use super::dtype::Dtype;
 use super::element::{Element, read_elements, with_element};
-use super::error::{Flaw, PredictionError};
+use super::error::{NpzErrorKind, PredictionError};
 use super::folder::{Folder, open_own};
 use super::header::ArrayHeader;
 use super::layout::{in_c_order, voxel};
@@ -76,7 +76,7 @@ impl SpareVolume {
     }
 
     /// So many bytes of any value, to be written over.
-    fn take(&mut self, count: usize) -> Result<Vec<u8>, Flaw> {
+    fn take(&mut self, count: usize) -> Result<Vec<u8>, NpzErrorKind> {
         let bytes = std::mem::take(&mut self.0);
         if bytes.len() == count {
             Ok(bytes)
@@ -132,11 +132,11 @@ fn decode(
     shape: [usize; 3],
     keys: &LabelKeys,
     spare: &mut SpareVolume,
-) -> Result<Prediction, Flaw> {
+) -> Result<Prediction, NpzErrorKind> {
     let mut reader = archive.reader(archive.require(SEGS, PURPOSE)?)?;
     let header = ArrayHeader::read(&mut reader)?;
     if header.shape != shape {
-        return Err(Flaw::Shape {
+        return Err(NpzErrorKind::Shape {
             key: SEGS.to_owned(),
             found: header.shape,
             wanted: format!("be the ground truth's, {}", super::error::tuple(&shape)),
@@ -158,7 +158,7 @@ fn read_values<T: Element>(
     reader: &mut super::archive::MemberReader,
     big_endian: bool,
     readings: &mut Readings<'_>,
-) -> Result<(), Flaw> {
+) -> Result<(), NpzErrorKind> {
     let count = readings.cast.len();
     read_elements::<T>(reader, count, big_endian, |before, values| {
         readings.take(before, values)
@@ -192,7 +192,7 @@ impl<'a> Readings<'a> {
         }
     }
 
-    fn take<T: Element>(&mut self, before: usize, values: &[T]) -> Result<(), Flaw> {
+    fn take<T: Element>(&mut self, before: usize, values: &[T]) -> Result<(), NpzErrorKind> {
         let cast = &mut self.cast[before..before + values.len()];
         let mut all_bytes = true;
         for (byte, &value) in cast.iter_mut().zip(values) {
@@ -215,12 +215,12 @@ impl<'a> Readings<'a> {
     }
 
     /// One value of a piece that holds more than bytes.
-    fn take_one<T: Element>(&mut self, index: usize, value: T) -> Result<(), Flaw> {
+    fn take_one<T: Element>(&mut self, index: usize, value: T) -> Result<(), NpzErrorKind> {
         let byte = value.low_byte();
         let mut key = self.table[usize::from(byte)];
         if !value.is_byte(byte) {
             if !value.can_be_cast() {
-                return Err(Flaw::Value {
+                return Err(NpzErrorKind::Value {
                     key: SEGS.to_owned(),
                     value: value.show(),
                     at: voxel(index, self.shape, self.fortran).to_vec(),
@@ -248,11 +248,11 @@ impl<'a> Readings<'a> {
         Ok(())
     }
 
-    fn into_prediction(self) -> Result<Prediction, Flaw> {
+    fn into_prediction(self) -> Result<Prediction, NpzErrorKind> {
         let (shape, fortran) = (self.shape, self.fortran);
         let arrange = |bytes| {
             in_c_order(bytes, shape, fortran)
-                .ok_or_else(|| Flaw::unreadable(SEGS, "it does not fill its shape"))
+                .ok_or_else(|| NpzErrorKind::unreadable(SEGS, "it does not fill its shape"))
         };
         let mut remarks = Vec::new();
         remarks.extend(self.out_of_range.remark(
@@ -304,13 +304,15 @@ impl Oddity {
     }
 }
 
-/// Zeros, or the flaw that there is no memory for them.
-fn zeros(count: usize) -> Result<Vec<u8>, Flaw> {
+/// Zeros, or the error that there is no memory for them.
+fn zeros(count: usize) -> Result<Vec<u8>, NpzErrorKind> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(count).map_err(|_| Flaw::Memory {
-        key: SEGS.to_owned(),
-        bytes: count as u64,
-    })?;
+    bytes
+        .try_reserve_exact(count)
+        .map_err(|_| NpzErrorKind::Memory {
+            key: SEGS.to_owned(),
+            bytes: count as u64,
+        })?;
     bytes.resize(count, 0);
     Ok(bytes)
 }

@@ -7,7 +7,7 @@ use ndarray::{Array2, Array3, ArrayView3};
 
 use super::archive::{Archive, MemberReader};
 use super::dtype::Dtype;
-use super::error::{Flaw, NpzError};
+use super::error::{NpzError, NpzErrorKind};
 use super::folder::open_own;
 use super::header::{ArrayHeader, Elements};
 use super::writer::NpzWriter;
@@ -35,9 +35,9 @@ impl ResultWriter {
     /// # Errors
     /// If the file cannot be created beside `path`.
     pub fn create(path: &Path, shape: [usize; 3], interactions: usize) -> Result<Self, NpzError> {
-        let fail = |flaw| NpzError::new(path, flaw);
+        let fail = |kind| NpzError::new(path, kind);
         let file = WholeFile::create(path)
-            .map_err(Flaw::io("it cannot be created"))
+            .map_err(NpzErrorKind::io("it cannot be created"))
             .map_err(fail)?;
         let mut npz = NpzWriter::new(BufWriter::with_capacity(256 * 1024, file));
         let [depth, height, width] = shape;
@@ -62,10 +62,10 @@ impl ResultWriter {
     /// If it has another shape, there are more than were announced, or writing fails.
     pub fn push(&mut self, prediction: ArrayView3<'_, u8>) -> Result<(), NpzError> {
         self.try_push(prediction)
-            .map_err(|flaw| NpzError::new(&self.path, flaw))
+            .map_err(|kind| NpzError::new(&self.path, kind))
     }
 
-    fn try_push(&mut self, prediction: ArrayView3<'_, u8>) -> Result<(), Flaw> {
+    fn try_push(&mut self, prediction: ArrayView3<'_, u8>) -> Result<(), NpzErrorKind> {
         if self.pushed == self.interactions {
             return Err(unwritable(
                 ALL_SEGS,
@@ -90,10 +90,10 @@ impl ResultWriter {
     pub fn finish(mut self, last: ArrayView3<'_, u8>) -> Result<(), NpzError> {
         let path = std::mem::take(&mut self.path);
         self.try_finish(last)
-            .map_err(|flaw| NpzError::new(&path, flaw))
+            .map_err(|kind| NpzError::new(&path, kind))
     }
 
-    fn try_finish(mut self, last: ArrayView3<'_, u8>) -> Result<(), Flaw> {
+    fn try_finish(mut self, last: ArrayView3<'_, u8>) -> Result<(), NpzErrorKind> {
         if self.pushed != self.interactions {
             let reason = format!("{} of {} predictions came", self.pushed, self.interactions);
             return Err(unwritable(ALL_SEGS, reason));
@@ -105,14 +105,14 @@ impl ResultWriter {
             .into_inner()
             .map_err(IntoInnerError::into_error)
             .and_then(WholeFile::finish)
-            .map_err(Flaw::io("it cannot be written"))
+            .map_err(NpzErrorKind::io("it cannot be written"))
     }
 
-    fn check(&self, key: &str, prediction: ArrayView3<'_, u8>) -> Result<(), Flaw> {
+    fn check(&self, key: &str, prediction: ArrayView3<'_, u8>) -> Result<(), NpzErrorKind> {
         if prediction.shape() == self.shape {
             return Ok(());
         }
-        Err(Flaw::Shape {
+        Err(NpzErrorKind::Shape {
             key: key.to_owned(),
             found: prediction.shape().to_vec(),
             wanted: format!("be the case's, {}", super::error::tuple(&self.shape)),
@@ -120,8 +120,8 @@ impl ResultWriter {
     }
 }
 
-fn unwritable(key: &str, reason: String) -> Flaw {
-    Flaw::Unwritable {
+fn unwritable(key: &str, reason: String) -> NpzErrorKind {
+    NpzErrorKind::Unwritable {
         key: key.to_owned(),
         reason,
     }
@@ -147,13 +147,13 @@ pub fn read_saved_segs(path: &Path) -> Result<SavedSegs, NpzError> {
                     shape: [depth, height, width],
                 })
             }
-            _ => Err(Flaw::header(
+            _ => Err(NpzErrorKind::header(
                 ALL_SEGS,
                 "it must be a uint8 array of shape (interactions, z, y, x) in C order",
             )),
         }
     };
-    open().map_err(|flaw| NpzError::new(path, flaw))
+    open().map_err(|kind| NpzError::new(path, kind))
 }
 
 /// The saved predictions of a case, in the order of the interactions.
@@ -189,12 +189,15 @@ impl SavedSegs {
         });
         let slice = read.and_then(|()| match z < depth {
             true => Array2::from_shape_vec((height, width), slice).map_err(|_| broken()),
-            false => Err(Flaw::unreadable(ALL_SEGS, format!("it has no slice {z}"))),
+            false => Err(NpzErrorKind::unreadable(
+                ALL_SEGS,
+                format!("it has no slice {z}"),
+            )),
         });
-        slice.map_err(|flaw| NpzError::new(&self.path, flaw))
+        slice.map_err(|kind| NpzError::new(&self.path, kind))
     }
 
-    fn read_one(&mut self) -> Result<Array3<u8>, Flaw> {
+    fn read_one(&mut self) -> Result<Array3<u8>, NpzErrorKind> {
         let mut bytes = vec![0; self.shape.iter().product()];
         self.read_next(|reader| reader.fill(&mut bytes))?;
         Array3::from_shape_vec(self.shape, bytes).map_err(|_| broken())
@@ -203,8 +206,8 @@ impl SavedSegs {
     /// Has the bytes of the next prediction read. After a failure there is no further one.
     fn read_next(
         &mut self,
-        read: impl FnOnce(&mut MemberReader) -> Result<(), Flaw>,
-    ) -> Result<(), Flaw> {
+        read: impl FnOnce(&mut MemberReader) -> Result<(), NpzErrorKind>,
+    ) -> Result<(), NpzErrorKind> {
         let mut reader = self.reader.take().ok_or_else(broken)?;
         let left = std::mem::take(&mut self.left)
             .checked_sub(1)
@@ -220,8 +223,8 @@ impl SavedSegs {
     }
 }
 
-fn broken() -> Flaw {
-    Flaw::unreadable(ALL_SEGS, "it could not be read before")
+fn broken() -> NpzErrorKind {
+    NpzErrorKind::unreadable(ALL_SEGS, "it could not be read before")
 }
 
 impl Iterator for SavedSegs {
@@ -233,7 +236,7 @@ impl Iterator for SavedSegs {
         }
         let read = self
             .read_one()
-            .map_err(|flaw| NpzError::new(&self.path, flaw));
+            .map_err(|kind| NpzError::new(&self.path, kind));
         Some(read)
     }
 }

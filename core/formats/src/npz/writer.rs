@@ -7,7 +7,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::dtype::{Dtype, Kind};
-use super::error::Flaw;
+use super::error::NpzErrorKind;
 use super::header::header_bytes;
 use super::pickle::{self, ObjectArray};
 
@@ -96,7 +96,7 @@ impl<W: Write + Seek> NpzWriter<W> {
         &mut self,
         key: &str,
         array: ArrayView<'_, T, D>,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), NpzErrorKind> {
         let size = (array.len() as u64).saturating_mul(T::DTYPE.size() as u64);
         self.start(key, &T::DTYPE.descriptor(), array.shape(), size)?;
         if let Some(bytes) = array.to_slice().and_then(T::as_bytes) {
@@ -117,8 +117,8 @@ impl<W: Write + Seek> NpzWriter<W> {
     ///
     /// # Errors
     /// If the objects are nested too deeply or writing fails.
-    pub fn objects(&mut self, key: &str, array: &ObjectArray) -> Result<(), Flaw> {
-        let bytes = pickle::write_array(array).map_err(|error| Flaw::Unwritable {
+    pub fn objects(&mut self, key: &str, array: &ObjectArray) -> Result<(), NpzErrorKind> {
+        let bytes = pickle::write_array(array).map_err(|error| NpzErrorKind::Unwritable {
             key: key.to_owned(),
             reason: error.to_string(),
         })?;
@@ -132,7 +132,7 @@ impl<W: Write + Seek> NpzWriter<W> {
         key: &str,
         shape: &[usize],
         strings: &[&str],
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), NpzErrorKind> {
         let mut bytes = Vec::with_capacity(strings.len() * 8);
         for string in strings {
             let mut letters = string.chars().map(u32::from).chain([0, 0]);
@@ -145,7 +145,10 @@ impl<W: Write + Seek> NpzWriter<W> {
     }
 
     /// Adds another archive's member, compressed as it is.
-    pub(crate) fn copy<R: Read>(&mut self, member: zip::read::ZipFile<'_, R>) -> Result<(), Flaw> {
+    pub(crate) fn copy<R: Read>(
+        &mut self,
+        member: zip::read::ZipFile<'_, R>,
+    ) -> Result<(), NpzErrorKind> {
         self.zip.raw_copy_file(member).map_err(failed)
     }
 
@@ -156,7 +159,7 @@ impl<W: Write + Seek> NpzWriter<W> {
         descriptor: &str,
         shape: &[usize],
         size: u64,
-    ) -> Result<(), Flaw> {
+    ) -> Result<(), NpzErrorKind> {
         let header = header_bytes(key, descriptor, false, shape)?;
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
@@ -169,17 +172,17 @@ impl<W: Write + Seek> NpzWriter<W> {
     }
 
     /// More bytes of the array last started.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Flaw> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), NpzErrorKind> {
         self.zip
             .write_all(bytes)
-            .map_err(Flaw::io("writing failed"))
+            .map_err(NpzErrorKind::io("writing failed"))
     }
 
     /// Writes the archive's directory and returns what was written to.
     ///
     /// # Errors
     /// If writing fails.
-    pub fn finish(self) -> Result<W, Flaw> {
+    pub fn finish(self) -> Result<W, NpzErrorKind> {
         Ok(self.zip.finish().map_err(failed)?.target)
     }
 }
@@ -221,13 +224,13 @@ impl<W: Seek> Seek for Abandoned<W> {
     }
 }
 
-fn failed(error: zip::result::ZipError) -> Flaw {
+fn failed(error: zip::result::ZipError) -> NpzErrorKind {
     match error {
-        zip::result::ZipError::Io(source) => Flaw::Io {
+        zip::result::ZipError::Io(source) => NpzErrorKind::Io {
             doing: "writing failed",
             source,
         },
-        other => Flaw::Unwritable {
+        other => NpzErrorKind::Unwritable {
             key: "the archive".to_owned(),
             reason: other.to_string(),
         },
