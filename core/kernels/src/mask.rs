@@ -9,6 +9,9 @@ use super::bits::{self, ByteRow};
 use super::rows::numbered_row;
 use super::{Voxel, VoxelBox};
 
+/// So many rows at least are one thread's.
+const ROWS_AT_ONCE: usize = 1024;
+
 /// A mask of voxels.
 ///
 /// It holds a bit for each voxel of the rows (along x) that have a voxel of the mask, between the
@@ -78,7 +81,6 @@ impl Mask {
         rows: Vec<u32>,
         fill: impl Fn(usize, &mut [u64]) + Sync,
     ) -> Self {
-        const ROWS_AT_ONCE: usize = 1024;
         let count = words.len();
         let mut mask = Self {
             shape,
@@ -138,8 +140,10 @@ impl Mask {
         for at in 0..self.rows.len() {
             let words = at * count..(at + 1) * count;
             if self.bits[words.clone()].iter().any(|&bits| bits != 0) {
-                self.rows[kept] = self.rows[at];
-                self.bits.copy_within(words, kept * count);
+                if kept < at {
+                    self.rows[kept] = self.rows[at];
+                    self.bits.copy_within(words, kept * count);
+                }
                 kept += 1;
             }
         }
@@ -248,16 +252,20 @@ impl Mask {
 
     /// Leaves of each row the voxels that `fill` sets, which is given the row's number and
     /// [`Self::words`], all 0.
-    pub(crate) fn keep(&mut self, fill: impl Fn(usize, &mut [u64])) {
-        let mut kept = vec![0; self.words.len()];
-        let words = self.bits.chunks_exact_mut(kept.len().max(1));
-        for (&row, words) in self.rows.iter().zip(words) {
-            kept.fill(0);
-            fill(row as usize, &mut kept);
-            for (bits, kept) in words.iter_mut().zip(&kept) {
-                *bits &= kept;
-            }
-        }
+    pub(crate) fn keep(&mut self, fill: impl Fn(usize, &mut [u64]) + Sync) {
+        let count = self.words.len();
+        let words = self.bits.par_chunks_exact_mut(count.max(1));
+        let rows = self.rows.par_iter().zip(words).with_min_len(ROWS_AT_ONCE);
+        rows.for_each_init(
+            || vec![0; count],
+            |kept, (&row, words)| {
+                kept.fill(0);
+                fill(row as usize, kept);
+                for (bits, kept) in words.iter_mut().zip(&*kept) {
+                    *bits &= kept;
+                }
+            },
+        );
         self.leave_out_empty_rows();
     }
 

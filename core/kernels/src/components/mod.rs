@@ -48,6 +48,8 @@ fn largest_in_slabs(mask: Mask, rows_per_slab: usize) -> Option<Mask> {
 
 /// So many rows at least make a slab.
 const ROWS_PER_SLAB: usize = 4096;
+/// So many slabs at most, however large the mask.
+const MOST_SLABS: usize = 24;
 
 /// The bars of a mask, in the order of the beams they are in.
 struct Bars {
@@ -73,6 +75,8 @@ impl Bars {
     fn of(mask: &Mask, beams: Range<usize>, rows_per_slab: usize) -> Self {
         let rows_per_beam = mask.row_numbers().len().div_ceil(beams.len()).max(1);
         let thickness = rows_per_slab.div_ceil(rows_per_beam);
+        // At each seam two beams are looked at once more.
+        let thickness = thickness.max(beams.len().div_ceil(MOST_SLABS));
         let starts: Vec<_> = beams.clone().step_by(thickness).collect();
         let slabs = starts.into_par_iter().map(|start| {
             let end = beams.end.min(start + thickness);
