@@ -4,7 +4,9 @@ usage: peers.py DEPTH HEIGHT WIDTH
 Says first where it has saved the prediction; then, for each kernel named by a line on standard
 input, says MILLISECONDS<tab>BYTES: the median, and the most memory beside what it is given. The line
 `interaction FOLDER` asks for an interaction's work on the volumes in the folder's truth.npz and
-prediction.npz, in milliseconds of the processor.
+prediction.npz, `round FOLDER` for the same with the prediction read from its file and written to the
+next interaction's, and `component FOLDER` for the components of their difference; these in
+milliseconds of the processor.
 needs: numpy scipy connected-components-3d edt surface-distance
 """
 
@@ -71,6 +73,19 @@ def interaction(truth, prediction):
         metrics.compute_surface_dice_at_tolerance(distances, 2.0)
 
 
+def whole_round(truth, folder, written):
+    """An interaction with its files: the prediction is read, and given back with the next input."""
+    prediction = volume(folder, "prediction")
+    interaction(truth, prediction)
+    np.savez_compressed(written, prev_pred=prediction)
+
+
+def components(truth, prediction):
+    """The error's parts, not even the largest of them."""
+    error = (truth != prediction).astype(np.uint8)
+    cc3d.connected_components(error, connectivity=26, binary_image=True)
+
+
 def volume(folder, name):
     return np.load(os.path.join(folder, name + ".npz"))[name]
 
@@ -116,9 +131,14 @@ def main():
         print(file, flush=True)
         for line in sys.stdin:
             name, _, given = line.strip().partition(" ")
-            if name == "interaction":
+            if given and name in ("interaction", "round", "component"):
                 pair = volume(given, "truth"), volume(given, "prediction")
-                milliseconds, size = measure(lambda: interaction(*pair), time.process_time)
+                work = {
+                    "interaction": lambda: interaction(*pair),
+                    "round": lambda: whole_round(pair[0], given, written),
+                    "component": lambda: components(*pair),
+                }
+                milliseconds, size = measure(work[name], time.process_time)
             else:
                 milliseconds, size = measure(kernels[line.strip()])
             print(f"{milliseconds:.2f}\t{size}", flush=True)

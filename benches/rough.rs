@@ -1,5 +1,6 @@
 //! An interaction's own work (one comparison, every label's click, DSC and NSD) on volumes that are
-//! not smooth, beside the public libraries on the same ones, the worst first.
+//! not smooth, beside the public libraries on the same ones, the worst first; and the same with the
+//! prediction read from its file and written to the next interaction's.
 //!
 //! `cargo bench --bench rough`, with `SEGARENA_PEERS=/path/to/python` for a Python that has the
 //! libraries and `SEGARENA_PARITY` for the parity set, whose brain is the real anatomy. Both sides
@@ -9,6 +10,7 @@
 mod peers;
 mod phantom;
 
+use std::ffi::OsStr;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,11 +19,12 @@ use ndarray::{Array3, ArrayView3};
 use peak_alloc::PeakAlloc;
 use rustix::time::{ClockId, clock_gettime};
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy};
-use segarena_core::npz::{read_ground_truth, write_volume};
+use segarena_core::npz::{Folder, read_ground_truth, read_prediction, write_volume};
 use segarena_core::score::score;
 use segarena_core::volume::{Comparison, LabelKeys, LabelVolume, Spacing};
 
 use peers::{Measured, Peers};
+use phantom::noise::{self, Chance};
 
 /// Counts what our side allocates.
 #[global_allocator]
@@ -46,11 +49,18 @@ fn main() {
     let mut peers = Peers::start([8; 3]);
     let mut rows = Vec::new();
     for Rough { name, make } in all() {
-        let pair = make();
-        let ours = measure(&pair);
-        let theirs = peers.as_mut().map(|peers| ask(peers, &pair));
+        let stage = Stage::new(make());
+        let ours = measure(|| stage.interaction(stage.prediction.view()));
         println!("{name}: {ours}");
-        rows.push((name, ours, theirs));
+        let theirs = stage.ask(&mut peers, "interaction");
+        let ours_with_files = measure(|| stage.round());
+        let theirs_with_files = stage.ask(&mut peers, "round");
+        rows.push((name.clone(), ours, theirs));
+        rows.push((
+            format!("{name}; with its files"),
+            ours_with_files,
+            theirs_with_files,
+        ));
     }
     let ratio =
         |ours: Measured, theirs: Measured| theirs.time.as_secs_f64() / ours.time.as_secs_f64();
@@ -84,7 +94,7 @@ fn all() -> Vec<Rough> {
     let mut add = |name: String, make: Box<dyn Fn() -> Pair>| all.push(Rough { name, make });
     for percent in [1, 10, 50] {
         let name = format!("a body, {percent} % of the prediction noise");
-        add(name, Box::new(move || noisy(shape, percent)));
+        add(name, Box::new(move || noise::body(shape, percent)));
     }
     add(
         "vessels one voxel wide".to_owned(),
@@ -108,16 +118,6 @@ fn all() -> Vec<Rough> {
         );
     }
     all
-}
-
-/// The body of the smooth benchmark; of its prediction so many voxels in a hundred are turned.
-fn noisy(shape: [usize; 3], percent: u32) -> Pair {
-    let (truth, mut prediction) = phantom::ellipsoid(shape);
-    let mut chance = Chance(1);
-    prediction
-        .iter_mut()
-        .for_each(|voxel| *voxel ^= u8::from(chance.below(100) < percent));
-    (truth, prediction)
 }
 
 /// Random walks through the volume, and a prediction that misses a tenth of each and is moved by
@@ -176,32 +176,64 @@ fn regions(labels: &Array3<u8>) -> Array3<u8> {
     regions
 }
 
-/// Numbers as if by chance, the same ones every time.
-struct Chance(u64);
+/// What both sides work on.
+struct Stage {
+    truth: LabelVolume,
+    prediction: Array3<u8>,
+    labels: LabelKeys,
+    /// Where both are as files.
+    folder: tempfile::TempDir,
+}
 
-impl Chance {
-    fn below(&mut self, bound: u32) -> u32 {
-        // Knuth's MMIX generator; its high bits are the better ones.
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % u64::from(bound)) as u32
+impl Stage {
+    fn new((truth, prediction): Pair) -> Self {
+        let spacing = Spacing::new([1.5, 0.8, 0.8]).expect("positive");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, key, voxels) in [
+            ("truth", "truth", &truth),
+            ("prediction", "prediction", &prediction),
+            ("case", "segs", &prediction),
+        ] {
+            let file = folder.path().join(format!("{name}.npz"));
+            write_volume(&file, key, voxels.view()).expect("space on the disk");
+        }
+        Self {
+            labels: LabelKeys::of_own_keys(truth.iter().copied()),
+            truth: LabelVolume::new(truth, spacing),
+            prediction,
+            folder,
+        }
+    }
+
+    /// One comparison, every label's click, DSC and NSD.
+    fn interaction(&self, prediction: ArrayView3<'_, u8>) {
+        let comparison = Comparison::new(&self.truth, prediction);
+        for (_, key) in self.labels.iter() {
+            black_box(ChallengePolicy.place(&comparison, key));
+        }
+        black_box(score(&comparison, &self.labels, 2.0));
+    }
+
+    /// The same with the prediction read from its file and written to the next interaction's.
+    fn round(&self) {
+        let folder = Folder::open(self.folder.path()).expect("the temporary folder");
+        let shape = self.truth.shape();
+        let read = read_prediction(&folder, OsStr::new("case.npz"), shape, &self.labels);
+        let prediction = read.expect("a good prediction");
+        self.interaction(prediction.scored.view());
+        let written = self.folder.path().join("written.npz");
+        write_volume(&written, "prev_pred", prediction.cast.view()).expect("space on the disk");
+    }
+
+    /// The libraries' side.
+    fn ask(&self, peers: &mut Option<Peers>, what: &str) -> Option<Measured> {
+        let question = format!("{what} {}", self.folder.path().display());
+        peers.as_mut().map(|peers| peers.ask(&question))
     }
 }
 
 /// Our side: the median of five.
-fn measure((truth, prediction): &Pair) -> Measured {
-    let spacing = Spacing::new([1.5, 0.8, 0.8]).expect("positive");
-    let truth = LabelVolume::new(truth.clone(), spacing);
-    let labels = LabelKeys::of_own_keys(truth.voxels().iter().copied());
-    let work = || {
-        let comparison = Comparison::new(&truth, prediction.view());
-        for (_, key) in labels.iter() {
-            black_box(ChallengePolicy.place(&comparison, key));
-        }
-        black_box(score(&comparison, &labels, 2.0));
-    };
+fn measure(work: impl Fn()) -> Measured {
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
     work();
@@ -222,16 +254,4 @@ fn measure((truth, prediction): &Pair) -> Measured {
 fn of_the_processor() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-/// The libraries' side.
-fn ask(peers: &mut Peers, (truth, prediction): &Pair) -> Measured {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let write = |name: &str, voxels: ArrayView3<'_, u8>| {
-        let file = folder.path().join(format!("{name}.npz"));
-        write_volume(&file, name, voxels).expect("space on the disk");
-    };
-    write("truth", truth.view());
-    write("prediction", prediction.view());
-    peers.ask(&format!("interaction {}", folder.path().display()))
 }

@@ -1,6 +1,8 @@
 //! What the benchmarks share: their volumes, and how criterion measures.
 #![allow(dead_code)] // each benchmark uses a part of it
 
+pub mod noise;
+
 use std::f64::consts::FRAC_PI_2;
 use std::path::Path;
 use std::time::Duration;
