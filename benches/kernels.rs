@@ -18,8 +18,8 @@ use peak_alloc::PeakAlloc;
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy};
 use segarena_core::npz::{Folder, SpareVolume, read_prediction_reusing, write_volume};
 use segarena_core::volume::{
-    Comparison, LabelKeys, LabelVolume, Mask, Outside, Spacing, SquaredDistances,
-    largest_component, surface_overlap,
+    Comparison, LabelVolume, Mask, Outside, Spacing, SquaredDistances, largest_component,
+    surface_overlap,
 };
 
 use peers::{Measured, Peers};
@@ -47,7 +47,6 @@ struct Stage {
     shape: [usize; 3],
     truth: LabelVolume,
     prediction: Array3<u8>,
-    keys: LabelKeys,
     folder: tempfile::TempDir,
 }
 
@@ -59,7 +58,6 @@ impl Stage {
             shape,
             truth: LabelVolume::new(truth, spacing),
             prediction,
-            keys: LabelKeys::new(vec![1]).expect("one label"),
             folder: tempfile::tempdir().expect("a temporary folder"),
         }
     }
@@ -98,7 +96,8 @@ impl Stage {
         let folder = Folder::open(self.folder.path()).expect("the temporary folder");
         let mut spare = SpareVolume::default();
         let mut read = |file: &OsStr| {
-            let read = read_prediction_reusing(&folder, file, self.shape, &self.keys, &mut spare);
+            let read =
+                read_prediction_reusing(&folder, file, self.shape, self.truth.keys(), &mut spare);
             spare.keep(read.expect("a good prediction"));
         };
         bench.row("reading a prediction", &[], || read(name));

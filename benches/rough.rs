@@ -21,7 +21,7 @@ use rustix::time::{ClockId, clock_gettime};
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy};
 use segarena_core::npz::{Folder, read_ground_truth, read_prediction, write_volume};
 use segarena_core::score::score;
-use segarena_core::volume::{Comparison, LabelKeys, LabelVolume, Spacing};
+use segarena_core::volume::{Comparison, LabelVolume, Spacing};
 
 use peers::{Measured, Peers};
 use phantom::noise::{self, Chance};
@@ -105,7 +105,7 @@ fn all() -> Vec<Rough> {
         let brain = move || {
             let truth = read_ground_truth(&file, "gts").expect("the parity set's brain");
             let spacing = Spacing::new([1.0; 3]).expect("positive");
-            truth.into_volume(spacing).0.voxels().to_owned()
+            truth.into_volume(spacing).voxels().to_owned()
         };
         let tissue = brain.clone();
         add(
@@ -180,7 +180,6 @@ fn regions(labels: &Array3<u8>) -> Array3<u8> {
 struct Stage {
     truth: LabelVolume,
     prediction: Array3<u8>,
-    labels: LabelKeys,
     /// Where both are as files.
     folder: tempfile::TempDir,
 }
@@ -198,7 +197,6 @@ impl Stage {
             write_volume(&file, key, voxels.view()).expect("space on the disk");
         }
         Self {
-            labels: LabelKeys::of_own_keys(truth.iter().copied()),
             truth: LabelVolume::new(truth, spacing),
             prediction,
             folder,
@@ -208,17 +206,17 @@ impl Stage {
     /// One comparison, every label's click, DSC and NSD.
     fn interaction(&self, prediction: ArrayView3<'_, u8>) {
         let comparison = Comparison::new(&self.truth, prediction);
-        for (_, key) in self.labels.iter() {
+        for (_, key) in self.truth.keys().iter() {
             black_box(ChallengePolicy.place(&comparison, key));
         }
-        black_box(score(&comparison, &self.labels, 2.0));
+        black_box(score(&comparison, 2.0));
     }
 
     /// The same with the prediction read from its file and written to the next interaction's.
     fn round(&self) {
         let folder = Folder::open(self.folder.path()).expect("the temporary folder");
         let shape = self.truth.shape();
-        let read = read_prediction(&folder, OsStr::new("case.npz"), shape, &self.labels);
+        let read = read_prediction(&folder, OsStr::new("case.npz"), shape, self.truth.keys());
         let prediction = read.expect("a good prediction");
         self.interaction(prediction.scored.view());
         let written = self.folder.path().join("written.npz");

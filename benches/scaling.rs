@@ -13,7 +13,7 @@ use criterion::Criterion;
 use peak_alloc::PeakAlloc;
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy};
 use segarena_core::score::score;
-use segarena_core::volume::{Comparison, LabelKeys, LabelVolume, Spacing};
+use segarena_core::volume::{Comparison, LabelVolume, Spacing};
 
 /// Counts what is allocated.
 #[global_allocator]
@@ -96,13 +96,12 @@ fn step(
     }
     let spacing = Spacing::new([1.5, 0.8, 0.8]).expect("positive");
     let truth = LabelVolume::new(truth, spacing);
-    let keys = LabelKeys::new((1..=labels as i64).collect()).expect("labels");
     let work = || {
         let comparison = Comparison::new(&truth, prediction.view());
-        for (_, key) in keys.iter() {
+        for (_, key) in truth.keys().iter() {
             black_box(ChallengePolicy.place(&comparison, key));
         }
-        black_box(score(&comparison, &keys, 2.0));
+        black_box(score(&comparison, 2.0));
     };
     criterion.bench_function(name, |bencher| bencher.iter(&work));
     let before = MEMORY.current_usage();

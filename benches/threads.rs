@@ -18,9 +18,7 @@ use rustix::time::{ClockId, clock_gettime};
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy};
 use segarena_core::npz::write_volume;
 use segarena_core::score::score;
-use segarena_core::volume::{
-    Comparison, LabelKeys, LabelVolume, Spacing, largest_component, surface_overlap,
-};
+use segarena_core::volume::{Comparison, LabelVolume, Spacing, largest_component, surface_overlap};
 
 use peers::{Measured, Peers};
 
@@ -48,7 +46,6 @@ fn main() {
     let work = Work {
         truth: LabelVolume::new(truth, spacing),
         prediction,
-        labels: LabelKeys::new(vec![1]).expect("one label"),
     };
     println!("| threads | comparison | click | score | an interaction | memory |");
     println!("| ---: | ---: | ---: | ---: | ---: | ---: |");
@@ -81,7 +78,6 @@ fn surface_elements(volume: ArrayView3<'_, u8>) -> usize {
 struct Work {
     truth: LabelVolume,
     prediction: Array3<u8>,
-    labels: LabelKeys,
 }
 
 impl Work {
@@ -95,14 +91,12 @@ impl Work {
         let click = median(wall, || {
             black_box(ChallengePolicy.place(&comparison, 1));
         });
-        let scored = median(wall, || {
-            drop(black_box(score(&comparison, &self.labels, 2.0)))
-        });
+        let scored = median(wall, || drop(black_box(score(&comparison, 2.0))));
         drop(comparison);
         let whole = median(wall, || {
             let comparison = self.compare();
             black_box(ChallengePolicy.place(&comparison, 1));
-            black_box(score(&comparison, &self.labels, 2.0));
+            black_box(score(&comparison, 2.0));
         });
         println!(
             "| {threads} | {} | {} | {} | {} | {:.0} MB |",

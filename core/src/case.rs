@@ -8,7 +8,7 @@ use std::sync::Arc;
 use segarena_dialogue::{CaseProblem, CaseTruth, Dialogue, Track, TruthReading, Value};
 
 use crate::npz::{self, Image, NpzError, pickle};
-use crate::volume::{LabelKeys, LabelVolume};
+use crate::volume::LabelVolume;
 
 /// Why a data set or a case of it cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
@@ -313,10 +313,8 @@ pub struct Case {
     pub name: String,
     /// The image.
     pub image: Image,
-    /// The ground truth, as keys.
+    /// The ground truth.
     pub truth: Arc<LabelVolume>,
-    /// What the keys stand for.
-    pub keys: Arc<LabelKeys>,
 }
 
 impl Case {
@@ -356,12 +354,11 @@ impl Case {
                 image: image.shape(),
             });
         }
-        let (truth, keys) = truth.into_volume(image.spacing());
+        let truth = truth.into_volume(image.spacing());
         Ok(Self {
             name: files.name.clone(),
             image,
             truth: Arc::new(truth),
-            keys: Arc::new(keys),
         })
     }
 
@@ -393,7 +390,6 @@ impl Case {
     fn known(&self) -> CaseTruth {
         CaseTruth {
             truth: Arc::clone(&self.truth),
-            keys: Arc::clone(&self.keys),
             has_boxes: self.image.has_boxes(),
             objects: self.objects(),
         }

@@ -133,7 +133,7 @@ impl<'a> Session<'a> {
             .map(|skipped| InteractionRecord {
                 index: skipped.index,
                 prompt: skipped.kind,
-                ..InteractionRecord::skipped(case.keys.labels())
+                ..InteractionRecord::skipped(case.truth.keys().labels())
             })
             .collect();
         let path = setting.files.predictions(case.stem());
@@ -186,7 +186,7 @@ impl<'a> Session<'a> {
             case: case.name.clone(),
             track: setting.track.id(),
             lifetime: setting.lifetime,
-            labels: case.keys.labels().to_vec(),
+            labels: case.truth.keys().labels().to_vec(),
             has_boxes: case.image.has_boxes(),
             shape: case.image.shape(),
             spacing: case.image.spacing().mm(),
@@ -199,7 +199,7 @@ impl<'a> Session<'a> {
             predictions_sha256: Some(predictions),
             fingerprint: None,
         };
-        let allowed = setting.track.seconds_allowed(case.keys.count());
+        let allowed = setting.track.seconds_allowed(case.truth.keys().count());
         record.apply_limit(allowed, setting.protocol.over_time);
         Ok(record)
     }
@@ -358,7 +358,7 @@ impl<'a> Session<'a> {
         let outputs = self.work.open_outputs();
         let outputs = outputs.map_err(|source| self.work_error(source))?;
         let name = OsStr::new(&self.case.name);
-        let (shape, keys) = (self.case.image.shape(), &self.case.keys);
+        let (shape, keys) = (self.case.image.shape(), self.case.truth.keys());
         match read_prediction_reusing(&outputs, name, shape, keys, &mut self.spare) {
             Err(error @ PredictionError::System(_)) => Err(SessionError::Prediction(error)),
             read => Ok(read),

@@ -10,8 +10,8 @@ use pyo3::prelude::*;
 use rayon::prelude::*;
 use segarena_core::clicks::{ChallengePolicy, Click as Placed, ClickPolicy, RandomPolicy};
 use segarena_core::volume::{
-    Comparison, InstanceScores, LabelKeys, LabelView, Mask, Outside, Spacing, SquaredDistances,
-    Voxel, largest_component, score_instances, split_single_mask, surface_overlap,
+    Comparison, InstanceScores, LabelView, Mask, Outside, Spacing, SquaredDistances, Voxel,
+    largest_component, score_instances, split_single_mask, surface_overlap,
 };
 
 use crate::arrays::{Argument, Rank, Values, keys, same_shape, spacing};
@@ -114,7 +114,7 @@ impl<'py> Pairs<'py> {
     fn measure<T: Send>(
         &self,
         py: Python<'_>,
-        measure: impl Fn(&Comparison<'_>, &LabelKeys) -> T + Sync,
+        measure: impl Fn(&Comparison<'_>) -> T + Sync,
     ) -> PyResult<Vec<T>> {
         let pairs: Vec<_> = self
             .gts
@@ -130,9 +130,9 @@ impl<'py> Pairs<'py> {
                     None => gts.distinct()?,
                 };
                 let (truth, prediction) = (gts.keyed(&keys), pred.keyed(&keys));
-                let truth = LabelView::new(truth.view(), spacing);
+                let truth = LabelView::new(truth.view(), &keys, spacing);
                 let compared = truth.map(|truth| Comparison::new(truth, prediction.view()));
-                Ok(compared.map(|compared| measure(&compared, &keys)))
+                Ok(compared.map(|compared| measure(&compared)))
             };
             let found: Result<Vec<Option<T>>, Problem> = pairs.par_iter().map(each).collect();
             found
@@ -149,8 +149,8 @@ fn only<T>(found: Vec<T>) -> PyResult<T> {
         .ok_or_else(|| PyValueError::new_err("there is no volume"))
 }
 
-fn place_all(policy: &dyn ClickPolicy, compared: &Comparison<'_>, keys: &LabelKeys) -> Clicks {
-    let labels: Vec<_> = keys.iter().collect();
+fn place_all(policy: &dyn ClickPolicy, compared: &Comparison<'_>) -> Clicks {
+    let labels: Vec<_> = compared.truth().keys().iter().collect();
     let place = |&(label, key): &(i64, u8)| (label, policy.place(compared, key).map(Click::from));
     labels.par_iter().map(place).collect()
 }
@@ -178,7 +178,7 @@ pub fn next_clicks(
 ) -> PyResult<Clicks> {
     let policy = self::policy(policy, seed)?;
     let pairs = Pairs::new(gts, pred, labels, Rank::Volume)?;
-    only(pairs.measure(py, |compared, keys| place_all(&*policy, compared, keys))?)
+    only(pairs.measure(py, |compared| place_all(&*policy, compared))?)
 }
 
 #[pyfunction]
@@ -194,12 +194,12 @@ pub fn next_clicks_batch(
 ) -> PyResult<Vec<Clicks>> {
     let policy = self::policy(policy, seed)?;
     let pairs = Pairs::new(gts, pred, labels, Rank::Batch)?;
-    pairs.measure(py, |compared, keys| place_all(&*policy, compared, keys))
+    pairs.measure(py, |compared| place_all(&*policy, compared))
 }
 
-fn dice_of_all(compared: &Comparison<'_>, keys: &LabelKeys) -> Scores {
+fn dice_of_all(compared: &Comparison<'_>) -> Scores {
     let dice = |(label, key)| (label, compared.label(key).dice());
-    keys.iter().map(dice).collect()
+    compared.truth().keys().iter().map(dice).collect()
 }
 
 #[pyfunction]
@@ -246,8 +246,8 @@ pub fn tolerance(mm: f64) -> PyResult<f64> {
     )))
 }
 
-fn surface_dice_of_all(compared: &Comparison<'_>, keys: &LabelKeys, tolerance: f64) -> Scores {
-    let labels: Vec<_> = keys.iter().collect();
+fn surface_dice_of_all(compared: &Comparison<'_>, tolerance: f64) -> Scores {
+    let labels: Vec<_> = compared.truth().keys().iter().collect();
     let dice = |&(label, key): &(i64, u8)| {
         let overlap = surface_overlap(compared, key, tolerance);
         (label, overlap.dice().unwrap_or(1.0))
@@ -280,7 +280,7 @@ pub fn nsd(
     let mm = tolerance(tolerance_mm)?;
     let mut pairs = Pairs::new(gts, pred, labels, Rank::Volume)?;
     pairs.spacing = self::spacing(spacing)?;
-    only(pairs.measure(py, |compared, keys| surface_dice_of_all(compared, keys, mm))?)
+    only(pairs.measure(py, |compared| surface_dice_of_all(compared, mm))?)
 }
 
 #[pyfunction]
@@ -297,7 +297,7 @@ pub fn nsd_batch(
     let mm = tolerance(tolerance_mm)?;
     let mut pairs = Pairs::new(gts, pred, labels, Rank::Batch)?;
     pairs.spacing = self::spacing(spacing)?;
-    pairs.measure(py, |compared, keys| surface_dice_of_all(compared, keys, mm))
+    pairs.measure(py, |compared| surface_dice_of_all(compared, mm))
 }
 
 /// The voxels that are not 0.

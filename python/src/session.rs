@@ -156,15 +156,14 @@ impl Session {
         let truth = truth.ok_or_else(|| PyValueError::new_err("gts has no volume"))??;
         let shape = truth.shape();
         let boxes = boxes.map(|boxes| boxes_of(boxes, &truth)).transpose()?;
-        let (volume, keys) = truth.into_volume(spacing);
-        let keys = Arc::new(keys);
+        let truth = Arc::new(truth.into_volume(spacing));
+        let labels = Arc::clone(truth.keys());
         let mut objects = BTreeMap::<String, Value>::new();
         if let Some(prompts) = text_prompts {
             objects.insert("text_prompts".to_owned(), plain::prompt_value(prompts)?);
         }
         let known = CaseTruth {
-            truth: Arc::new(volume),
-            keys: Arc::clone(&keys),
+            truth,
             has_boxes: boxes.is_some(),
             objects,
         };
@@ -176,7 +175,7 @@ impl Session {
             .map(|skipped| InteractionRecord {
                 index: skipped.index,
                 prompt: skipped.kind,
-                ..InteractionRecord::skipped(keys.labels())
+                ..InteractionRecord::skipped(labels.labels())
             });
         Ok(Self {
             protocol,
@@ -185,7 +184,7 @@ impl Session {
                 text: text_prompts.map(|prompts| prompts.clone().unbind()),
             },
             case: format!("{case}.npz"),
-            labels: Arc::clone(&keys),
+            labels: Arc::clone(&labels),
             shape,
             spacing: spacing.mm(),
             talk: Mutex::new(Talk {

@@ -29,17 +29,18 @@ pub(crate) fn click(registry: &Registry, options: &ClickOptions) -> anyhow::Resu
         })?;
     let truth = read_ground_truth(&options.ground_truth, "gts")?;
     // Clicks are placed in voxels; a file of labels alone tells no spacing.
-    let (truth, keys) = truth.into_volume(Spacing::new([1.0; 3])?);
+    let truth = truth.into_volume(Spacing::new([1.0; 3])?);
     let clicked = match &options.prediction {
         None => Array3::zeros(truth.shape()),
         Some(path) => {
-            let prediction = read_prediction_file(path, truth.shape(), &keys)
+            let prediction = read_prediction_file(path, truth.shape(), truth.keys())
                 .with_context(|| format!("cannot use the prediction {}", path.display()))?;
             prediction.clicked.as_ref().clone()
         }
     };
     let comparison = Comparison::new(&truth, clicked.view());
-    let records: Vec<ClickRecord> = keys
+    let records: Vec<ClickRecord> = truth
+        .keys()
         .iter()
         .map(|(label, key)| ClickRecord::new(label, policy.place(&comparison, key)))
         .collect();

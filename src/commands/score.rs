@@ -54,9 +54,9 @@ fn files(options: &ScoreOptions) -> anyhow::Result<CaseFiles> {
 
 fn by_labels(options: &ScoreOptions) -> anyhow::Result<Printed> {
     let case = Case::load(&files(options)?)?;
-    let prediction = read_prediction(options, case.image.shape(), &case.keys)?;
+    let prediction = read_prediction(options, case.image.shape(), case.truth.keys())?;
     let comparison = Comparison::new(&*case.truth, prediction.scored.view());
-    let scores = score_prediction(&comparison, &case.keys, options.tolerance);
+    let scores = score_prediction(&comparison, options.tolerance);
     let table = labels_table(&scores.labels, [Some(scores.dsc), Some(scores.nsd)]);
     Ok((serde_json::to_value::<Scores>(scores)?, table))
 }
@@ -74,7 +74,7 @@ fn by_text_prompts(options: &ScoreOptions) -> anyhow::Result<Printed> {
     let mut dialogue = case.dialogue(&track).context(
         "--instances scores a prediction as instances where the image has no `text_prompts`",
     )?;
-    let prediction = read_prediction(options, case.image.shape(), &case.keys)?;
+    let prediction = read_prediction(options, case.image.shape(), case.truth.keys())?;
     let scores = dialogue.answer(Answer::Prediction(prediction));
     let table = match &scores.instances {
         Some(counted) => instances_table(counted),

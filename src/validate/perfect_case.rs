@@ -46,7 +46,7 @@ impl Track for PerfectCaseTrack {
 
     fn dialogue(&self, case: CaseTruth) -> Result<Box<dyn Dialogue>, CaseProblem> {
         let is_perfect = case.truth.voxels() == perfect().labels;
-        let truth = Prediction::from_cast(case.truth.voxels().to_owned(), &case.keys);
+        let truth = Prediction::from_cast(case.truth.voxels().to_owned(), case.truth.keys());
         let dialogue = self.track.dialogue(case)?;
         Ok(match is_perfect {
             true => Box::new(TakenForPerfect { dialogue, truth }),

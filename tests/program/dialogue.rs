@@ -66,13 +66,13 @@ fn a_case_held_in_memory_has_the_official_clicks_and_metrics() {
         let track = interactive();
         let mut dialogue = case.dialogue(&track).unwrap();
         let (mut kinds, mut scores) = (Vec::new(), Vec::new());
-        let mut clicks: Vec<Vec<Option<Click>>> = vec![Vec::new(); case.keys.count()];
+        let mut clicks: Vec<Vec<Option<Click>>> = vec![Vec::new(); case.truth.keys().count()];
         while let Some(prompt) = dialogue.next() {
             for (label, (_, click)) in clicks.iter_mut().zip(&prompt.clicks) {
                 label.push(*click);
             }
             let labels = segment(name, &model_input(&case, &prompt));
-            let answer = Prediction::from_cast(labels, &case.keys);
+            let answer = Prediction::from_cast(labels, case.truth.keys());
             scores.push(dialogue.answer(Answer::Prediction(answer)));
             kinds.push(prompt.kind);
         }
@@ -202,7 +202,6 @@ fn a_track_with_another_sort_of_prompt_is_a_value_like_those_that_are_built_in()
     let truth = case("micro_tiny_objects.npz");
     let known = CaseTruth {
         truth: Arc::clone(&truth.truth),
-        keys: Arc::clone(&truth.keys),
         has_boxes: false,
         objects: BTreeMap::new(),
     };
@@ -216,7 +215,7 @@ fn a_track_with_another_sort_of_prompt_is_a_value_like_those_that_are_built_in()
     let written = NpzMembers::open(&folder.path().join(name)).unwrap();
     assert!(written.has("imgs") && written.has("scribble") && !written.has("boxes"));
     let scribble = written.byte_volume("scribble").unwrap();
-    let answer = Prediction::from_cast(scribble, &truth.keys);
+    let answer = Prediction::from_cast(scribble, truth.truth.keys());
     let voxels = answer.cast.len() as f64;
     let scores = dialogue.answer(Answer::Prediction(answer));
     assert_eq!(scores.get("Voxels"), Some(voxels));

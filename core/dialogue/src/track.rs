@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use segarena_kernels::{LabelKeys, LabelVolume};
+use segarena_kernels::LabelVolume;
 
 use crate::dialogue::{Dialogue, Scores};
 use crate::prompt::{PromptKind, Value};
@@ -84,10 +84,8 @@ pub enum TruthReading {
 /// What a dialogue knows of its case.
 #[derive(Debug, Clone)]
 pub struct CaseTruth {
-    /// The ground truth, in keys.
+    /// The ground truth.
     pub truth: Arc<LabelVolume>,
-    /// The labels and their keys.
-    pub keys: Arc<LabelKeys>,
     /// Whether the image has bounding boxes.
     pub has_boxes: bool,
     /// The members that [`Track::objects`] names, where the image has them.

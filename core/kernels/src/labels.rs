@@ -1,5 +1,7 @@
 //! Label volumes: voxels that each carry one label, and the size of a voxel.
 
+use std::sync::Arc;
+
 use ndarray::{Array3, ArrayView3};
 
 /// A voxel's index, `[z, y, x]`.
@@ -42,30 +44,48 @@ impl Spacing {
     }
 }
 
-/// A volume in which every voxel carries one label, with its spacing.
+/// A volume in which every voxel carries one label, with its labels and its spacing.
 ///
-/// Voxels hold *keys*, one byte each, 0 being background; [`LabelKeys`] says which label a key
+/// Voxels hold *keys*, one byte each, 0 being background; its [`LabelKeys`] say which label a key
 /// stands for. The voxels are always in standard (C) layout.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelVolume {
     voxels: Array3<u8>,
+    keys: Arc<LabelKeys>,
     spacing: Spacing,
 }
 
 impl LabelVolume {
-    /// Takes `voxels`, bringing them into C order if they are in another.
+    /// Takes `voxels` whose values are their own labels: those that occur.
     pub fn new(voxels: Array3<u8>, spacing: Spacing) -> Self {
+        let keys = LabelKeys::of_own_keys(voxels.iter().copied());
+        Self::with_keys(voxels, keys, spacing)
+    }
+
+    /// Takes `voxels` and what their keys stand for, bringing them into C order if they are in
+    /// another.
+    pub fn with_keys(voxels: Array3<u8>, keys: LabelKeys, spacing: Spacing) -> Self {
         let voxels = if voxels.is_standard_layout() {
             voxels
         } else {
             voxels.as_standard_layout().into_owned()
         };
-        Self { voxels, spacing }
+        let keys = Arc::new(keys);
+        Self {
+            voxels,
+            keys,
+            spacing,
+        }
     }
 
     /// The keys, shape (z, y, x), C order.
     pub fn voxels(&self) -> ArrayView3<'_, u8> {
         self.voxels.view()
+    }
+
+    /// What the keys stand for.
+    pub fn keys(&self) -> &Arc<LabelKeys> {
+        &self.keys
     }
 
     /// The size of a voxel.
@@ -83,15 +103,24 @@ impl LabelVolume {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LabelView<'a> {
     voxels: ArrayView3<'a, u8>,
+    keys: &'a LabelKeys,
     spacing: Spacing,
 }
 
 impl<'a> LabelView<'a> {
-    /// These keys, shape (z, y, x), with voxels of this size. `None` if they are not in C order.
-    pub fn new(voxels: ArrayView3<'a, u8>, spacing: Spacing) -> Option<Self> {
-        voxels
-            .is_standard_layout()
-            .then_some(Self { voxels, spacing })
+    /// These voxels, shape (z, y, x), what their keys stand for, and a voxel's size. `None` if they
+    /// are not in C order.
+    pub fn new(voxels: ArrayView3<'a, u8>, keys: &'a LabelKeys, spacing: Spacing) -> Option<Self> {
+        voxels.is_standard_layout().then_some(Self {
+            voxels,
+            keys,
+            spacing,
+        })
+    }
+
+    /// What the keys stand for.
+    pub fn keys(self) -> &'a LabelKeys {
+        self.keys
     }
 
     /// The keys, shape (z, y, x), C order.
@@ -115,6 +144,7 @@ impl<'a> From<&'a LabelVolume> for LabelView<'a> {
     fn from(volume: &'a LabelVolume) -> Self {
         Self {
             voxels: volume.voxels(),
+            keys: &volume.keys,
             spacing: volume.spacing(),
         }
     }

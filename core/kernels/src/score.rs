@@ -69,9 +69,10 @@ impl Scores {
     }
 }
 
-/// Scores a prediction as the challenge does: where the mean DSC is at most
+/// Scores a prediction on the truth's labels as the challenge does: where the mean DSC is at most
 /// [`LEAST_DSC_FOR_NSD`], every NSD is 0.
-pub fn score(comparison: &Comparison<'_>, keys: &LabelKeys, tolerance_mm: f64) -> Scores {
+pub fn score(comparison: &Comparison<'_>, tolerance_mm: f64) -> Scores {
+    let keys = comparison.truth().keys();
     let overlaps = dice_of_all(comparison, keys);
     if overlaps.dsc > LEAST_DSC_FOR_NSD {
         Scores::of_counts(&count_labels(comparison, keys, tolerance_mm))
@@ -80,7 +81,7 @@ pub fn score(comparison: &Comparison<'_>, keys: &LabelKeys, tolerance_mm: f64) -
     }
 }
 
-/// Counts every label's voxels and measures its surfaces, by the keys ascending.
+/// Counts these labels' voxels and measures their surfaces, by the keys ascending.
 pub fn count_labels(
     comparison: &Comparison<'_>,
     keys: &LabelKeys,
@@ -169,15 +170,11 @@ mod tests {
     use super::*;
     use crate::{LabelVolume, Spacing, reference};
 
-    fn keys(labels: &[i64]) -> LabelKeys {
-        LabelKeys::new(labels.to_vec()).unwrap()
-    }
-
     #[test]
     fn a_perfect_prediction_scores_one() {
         let voxels = arr3(&[[[1, 1, 0], [2, 0, 0]]]);
         let truth = reference::volume(voxels.clone());
-        let scores = score(&Comparison::new(&truth, voxels.view()), &keys(&[1, 2]), 2.0);
+        let scores = score(&Comparison::new(&truth, voxels.view()), 2.0);
         assert_eq!((scores.dsc, scores.nsd), (1.0, 1.0));
         let last = LabelScore {
             label: 2,
@@ -191,11 +188,7 @@ mod tests {
     fn a_label_missing_from_the_prediction_scores_zero() {
         let truth = reference::volume(arr3(&[[[1, 1, 0], [2, 0, 0]]]));
         let prediction = arr3(&[[[1, 1, 0], [0, 0, 0]]]);
-        let scores = score(
-            &Comparison::new(&truth, prediction.view()),
-            &keys(&[1, 2]),
-            2.0,
-        );
+        let scores = score(&Comparison::new(&truth, prediction.view()), 2.0);
         assert_eq!((scores.dsc, scores.nsd), (0.5, 0.5));
         assert_eq!(
             scores.labels[1],
@@ -216,12 +209,12 @@ mod tests {
         let truth = LabelVolume::new(voxels, spacing);
         let prediction = Array3::from_elem((1, 3, 3), 7);
         let comparison = Comparison::new(&truth, prediction.view());
-        let scores = score(&comparison, &keys(&[7]), 2.0);
+        let scores = score(&comparison, 2.0);
         assert_eq!(
             (scores.dsc, scores.nsd, scores.labels[0].nsd),
             (0.2, 0.0, 0.0)
         );
-        let scores = Scores::of_counts(&count_labels(&comparison, &keys(&[7]), 2.0));
+        let scores = Scores::of_counts(&count_labels(&comparison, truth.keys(), 2.0));
         assert_eq!(
             (scores.dsc, scores.nsd, scores.labels[0].nsd),
             (0.2, 1.0, 1.0)

@@ -214,7 +214,7 @@ fn check(
         name: files.name.clone(),
         sha256: hash_case(files).map_err(unreadable)?,
         voxels: case.image.shape().iter().map(|&size| size as u64).product(),
-        classes: case.keys.count() as u64,
+        classes: case.truth.keys().count() as u64,
         image,
         ground_truth,
     })

@@ -56,7 +56,7 @@ pub fn rescore_case(
     let ran = again.interactions.iter_mut().filter(|i| was_run(i));
     for (interaction, prediction) in ran.zip(saved) {
         let prediction = prediction.map_err(|error| error.to_string())?;
-        let prediction = Prediction::from_cast(prediction, &case.keys);
+        let prediction = Prediction::from_cast(prediction, case.truth.keys());
         if interaction.prompt == PromptKind::TEXT {
             let wrote_nothing = matches!(interaction.outcome, Outcome::NoOutput { .. })
                 || interaction.outcome.is_failure() && prediction.cast.iter().all(|&v| v == 0);
@@ -70,10 +70,13 @@ pub fn rescore_case(
         }
         let comparison = Comparison::new(&*case.truth, prediction.scored.view());
         let tolerance = run.record.protocol.nsd_tolerance_mm;
-        interaction.set_scores(score(&comparison, &case.keys, tolerance).into());
+        interaction.set_scores(score(&comparison, tolerance).into());
     }
     let protocol = &run.record.protocol;
-    again.apply_limit(track.seconds_allowed(case.keys.count()), protocol.over_time);
+    again.apply_limit(
+        track.seconds_allowed(case.truth.keys().count()),
+        protocol.over_time,
+    );
     findings.extend(other_times(record, &again));
     for (was, is) in record.interactions.iter().zip(&again.interactions) {
         findings.extend(difference(was, is));

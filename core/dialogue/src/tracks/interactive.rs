@@ -169,7 +169,7 @@ impl Conversation {
             index: BOX_INDEX,
             prediction: Prediction::zeros(case.truth.shape()),
             replaced: None,
-            history: ClickHistory::new(case.keys.count()),
+            history: ClickHistory::new(case.truth.keys().count()),
             clicks: Vec::new(),
             options,
             case,
@@ -195,7 +195,7 @@ impl Conversation {
     }
 
     fn clicks_on(&self, comparison: &Comparison<'_>) -> Vec<Option<Click>> {
-        let keys = self.case.keys.iter().map(|(_, key)| key);
+        let keys = self.case.truth.keys().iter().map(|(_, key)| key);
         let labels: Vec<_> = keys.zip(self.history.labels()).collect();
         let policy = &self.options.policy;
         labels
@@ -219,7 +219,7 @@ impl Dialogue for Conversation {
             return Some(Prompt::boxes(self.index));
         }
         let previous = Arc::clone(&self.prediction.cast);
-        let labels = self.case.keys.labels().iter().copied();
+        let labels = self.case.truth.keys().labels().iter().copied();
         Some(Prompt {
             clicks: labels.zip(self.clicks.iter().copied()).collect(),
             ..Prompt::clicks(self.index, &self.history, previous)
@@ -240,7 +240,7 @@ impl Dialogue for Conversation {
             self.prediction = Prediction::zeros(self.case.truth.shape());
         }
         let compared = Comparison::new(&*self.case.truth, self.prediction.scored.view());
-        let scores = score(&compared, &self.case.keys, protocol.nsd_tolerance_mm);
+        let scores = score(&compared, protocol.nsd_tolerance_mm);
         self.index += 1;
         if self.is_open() {
             let same = Arc::ptr_eq(&self.prediction.scored, &self.prediction.clicked);

@@ -277,7 +277,7 @@ impl Conversation {
     /// any, as far as they have a prompt.
     fn scored_labels(&self) -> LabelKeys {
         let has_background = self.case.truth.voxels().iter().any(|&label| label == 0);
-        let labels = self.case.keys.labels().iter();
+        let labels = self.case.truth.keys().labels().iter();
         let labels = labels.skip(usize::from(!has_background));
         let prompts = &self.prompts.labels;
         let prompted = labels.filter(|&&label| prompts.iter().any(|prompt| prompt.label == label));
@@ -348,11 +348,9 @@ mod tests {
     }
 
     fn case(truth: Array3<u8>, prompts: Option<Value>) -> CaseTruth {
-        let keys = LabelKeys::of_own_keys(truth.iter().copied());
         let spacing = Spacing::new([1.0; 3]).unwrap();
         CaseTruth {
             truth: Arc::new(LabelVolume::new(truth, spacing)),
-            keys: Arc::new(keys),
             has_boxes: false,
             objects: prompts
                 .map(|prompts| (TEXT_PROMPTS.to_owned(), prompts))
@@ -371,7 +369,7 @@ mod tests {
 
     fn scores(truth: Array3<u8>, prompts: Value, segs: Option<Array3<u8>>) -> Scores {
         let case = case(truth, Some(prompts));
-        let keys = Arc::clone(&case.keys);
+        let keys = Arc::clone(case.truth.keys());
         let mut dialogue = track().dialogue(case).unwrap();
         let prompt = dialogue.next().unwrap();
         assert_eq!((prompt.index, prompt.kind), (1, PromptKind::TEXT));

@@ -34,9 +34,9 @@ impl GroundTruth {
         [z, y, x]
     }
 
-    /// The voxels with the spacing of the case's image, and the labels' keys.
-    pub fn into_volume(self, spacing: Spacing) -> (LabelVolume, LabelKeys) {
-        (LabelVolume::new(self.voxels, spacing), self.keys)
+    /// The voxels and their labels, with the spacing of the case's image.
+    pub fn into_volume(self, spacing: Spacing) -> LabelVolume {
+        LabelVolume::with_keys(self.voxels, self.keys, spacing)
     }
 }
 
