@@ -30,4 +30,5 @@ mod telling;
 mod text_track;
 mod validate;
 mod warm;
+mod watch;
 mod words;
