@@ -40,16 +40,6 @@ fn backends() -> [(&'static str, Place, MakeSubject); 7] {
     ]
 }
 
-/// The backends that can keep a submission warm.
-const WARM: [&str; 6] = [
-    "process",
-    "docker",
-    "docker-group",
-    "podman",
-    "podman5",
-    "podman-rootless",
-];
-
 type MakeSubject = fn() -> Box<dyn Subject>;
 
 #[derive(Clone, Copy)]
@@ -73,11 +63,7 @@ fn main() -> ExitCode {
     // Behaviours wait for engines more than they compute.
     let mut tests = Tests::default().at_a_time(6);
     for (name, place, _) in backends() {
-        let warm = match WARM.contains(&name) {
-            true => warm_behaviours(),
-            false => Vec::new(),
-        };
-        for behaviour in behaviours().into_iter().chain(warm) {
+        for behaviour in behaviours().into_iter().chain(warm_behaviours()) {
             let test = format!("{}::on_{name}", behaviour.name);
             tests = match place {
                 Place::Here => tests.with_one(test, &[], move || shown(name, place, behaviour)),

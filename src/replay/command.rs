@@ -5,8 +5,8 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::Context;
 use segarena_apptainer::{ByHand, converted_image};
+use segarena_container::folders::{INPUTS, OUTPUTS};
 use segarena_container::options::ContainerOptions;
-use segarena_container::request::{INPUTS, OUTPUTS};
 use segarena_core::backend::{Placeholders, Submission, SubmissionSource};
 use segarena_process::ProcessBackend;
 

@@ -94,6 +94,46 @@ pub(crate) fn an_archive_on_the_text_track_scores_what_the_official_script_says(
     compare_text_with_golden(&scenario.result("team"), "team");
 }
 
+pub(crate) fn kept_warm_it_scores_what_the_official_script_says_from_fewer_starts() {
+    let scenario = APPTAINER
+        .scenario("")
+        .every_case()
+        .archive("team", "team.tar", "");
+    let tar = image("warm").to_tar().unwrap();
+    fs::write(scenario.path().join("team.tar"), tar).unwrap();
+    let prepared = scenario.command();
+    APPTAINER.own(&scenario);
+    for lifetime in ["case", "run"] {
+        let mut command = APPTAINER.command_in(scenario.path(), scenario::PROGRAM);
+        command.args(prepared.get_args());
+        command.args(["--restart", "--lifetime", lifetime]);
+        ProgramOutput::of(command.output().unwrap()).ends_with(3);
+        compare_with_golden(&golden(), &scenario.result("team"), "team");
+        let (mut starts, mut needed) = (0, 0);
+        for case in scenario.run_record()["cases"].as_array().unwrap() {
+            let case = case["name"].as_str().unwrap().trim_end_matches(".npz");
+            let record = scenario.record("team", case);
+            let interactions = record["interactions"].as_array().unwrap();
+            let loaded = interactions
+                .iter()
+                .filter(|one| !one["load_seconds"].is_null());
+            starts += loaded.count();
+            // Once, and once more after each failure that something comes after.
+            let failed = |one: &Value| one["outcome"] == "failed";
+            let last = usize::from(interactions.last().is_some_and(failed));
+            let failures = interactions.iter().filter(|one| failed(one)).count();
+            needed += match lifetime {
+                "case" => 1 + failures - last,
+                _ => failures,
+            };
+        }
+        // The last case of the run ends well.
+        needed += usize::from(lifetime == "run");
+        assert_eq!(starts, needed, "{lifetime}");
+        assert!(!scenario.result(".segarena/work").exists());
+    }
+}
+
 pub(crate) fn a_container_sees_its_two_folders_and_nothing_of_the_host() {
     let script = "set -f; env; pwd; cat /proc/self/mountinfo; ls -R / 2>&1 | head -c 3000000; \
                   stand_in";
@@ -331,6 +371,32 @@ pub(crate) fn a_killed_run_leaves_no_process() {
             "what mounted the image is left",
         );
     }
+}
+
+pub(crate) fn what_a_killed_run_left_in_tmp_is_swept_by_the_next_one() {
+    let number = format!("601.{:06}", std::process::id());
+    // One that is kept warm, which has its folder for longer.
+    let script = format!(
+        "echo '{{\"segarena\": \"ready\"}}'; read -r line; echo {number} > /tmp/whose; \
+         mkdir /tmp/closed; touch /tmp/closed/x; chmod 000 /tmp/closed; sleep {number}"
+    );
+    let scenario = small("swept", &script, "lifetime = \"case\"");
+    let is_there = || {
+        scratch_folders().iter().any(|folder| {
+            let whose = fs::read_to_string(folder.join("tmp/whose"));
+            whose.is_ok_and(|whose| whose.trim() == number)
+        })
+    };
+    let mut running = APPTAINER.spawn(&scenario);
+    waits(is_there, "the submission never ran");
+    kill(&segarena_of(&scenario)[0]);
+    running.wait().unwrap();
+    waits(|| processes_with(&number).is_empty(), "a process is left");
+    assert!(is_there(), "there is nothing to sweep");
+    APPTAINER
+        .evaluate(&small("sweeps", "stand_in", ""))
+        .ends_with(0);
+    assert!(!is_there(), "what a killed run left is still there");
 }
 
 pub(crate) fn a_run_killed_while_it_converts_leaves_nothing_after_the_next_one() {

@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use segarena_container::folders::Folders;
 use segarena_container::script;
 use segarena_contract::{
-    BackendError, BackendErrorKind, BackendStatus, Ending, Execution, ImageFacts, InferenceBackend,
-    InteractionRequest, LimitStatus, PrepareProgress, Runnable, Submission, SubmissionFacts,
-    SubmissionSource, short_hash,
+    BackendError, BackendErrorKind, BackendStatus, Ending, Execution, FreshStarts, ImageFacts,
+    InferenceBackend, InteractionRequest, LimitStatus, PrepareProgress, Runnable, SessionRequest,
+    Submission, SubmissionFacts, SubmissionSession, SubmissionSource, short_hash,
 };
 use segarena_formats::removal::remove_tree;
-use tempfile::TempDir;
+use segarena_warm::WarmSession;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +25,8 @@ use crate::image::Image;
 use crate::job::{self, JobGroup};
 use crate::launcher::{Launcher, Limits, request};
 use crate::store::{Store, digest_of};
+use crate::temporary::{self, TemporaryFolder};
+use crate::warm::WarmContainer;
 
 /// The backend of kind `apptainer` and `singularity`.
 #[derive(Debug)]
@@ -31,7 +35,7 @@ pub struct ApptainerBackend {
     config: Config,
     machine: OnceCell<Machine>,
     /// Where images are converted when no folder is named.
-    temporary: OnceLock<TempDir>,
+    temporary: OnceLock<TemporaryFolder>,
 }
 
 /// What was found out of this machine, once.
@@ -76,9 +80,9 @@ impl ApptainerBackend {
         }
         if self.temporary.get().is_none() {
             // Of two who come here at once, one makes a folder that goes unused.
-            let _ = self.temporary.set(scratch("segarena-images-")?);
+            let _ = self.temporary.set(TemporaryFolder::new("images")?);
         }
-        let made = self.temporary.get().map(TempDir::path);
+        let made = self.temporary.get().map(TemporaryFolder::path);
         made.ok_or_else(|| BackendError::new(BackendErrorKind::Engine, "no folder for images"))
     }
 
@@ -129,6 +133,14 @@ impl InferenceBackend for ApptainerBackend {
         if orphans > 0 {
             tracing::warn!(orphans, "killed processes that a killed run left behind");
         }
+        let swept = tokio::task::spawn_blocking(temporary::sweep).await;
+        swept.map_err(|error| {
+            BackendError::new(
+                BackendErrorKind::Engine,
+                "cannot look for what killed runs left",
+            )
+            .with_source(error)
+        })?;
         let Machine {
             launcher,
             limits,
@@ -208,6 +220,33 @@ impl InferenceBackend for ApptainerBackend {
         })
     }
 
+    fn keeps_warm(&self) -> bool {
+        true
+    }
+
+    async fn open<'a>(
+        &'a self,
+        runnable: &'a Runnable,
+        request: &SessionRequest<'_>,
+    ) -> Result<Box<dyn SubmissionSession + 'a>, BackendError> {
+        let Some(folders) = Folders::of_scope(request.scope) else {
+            return Ok(Box::new(FreshStarts::new(self, runnable)));
+        };
+        let machine = self.machine().await?;
+        let group = JobGroup::own();
+        Ok(Box::new(WarmSession::new(WarmContainer {
+            launcher: &machine.launcher,
+            image: Image::at(Path::new(&runnable.reference)),
+            config: &self.config,
+            limits: &machine.limits,
+            submission: &runnable.submission,
+            folders,
+            worker: request.worker,
+            kills: AtomicU64::new(group.as_ref().map_or(0, JobGroup::kills)),
+            group,
+        })))
+    }
+
     async fn infer(
         &self,
         runnable: &Runnable,
@@ -215,7 +254,7 @@ impl InferenceBackend for ApptainerBackend {
     ) -> Result<Execution, BackendError> {
         let machine = self.machine().await?;
         let image = Image::at(Path::new(&runnable.reference));
-        let scratch = Scratch::new()?;
+        let scratch = TemporaryFolder::new("scratch")?;
         let exec = Exec {
             launcher: &machine.launcher,
             image: &image,
@@ -254,7 +293,7 @@ impl InferenceBackend for ApptainerBackend {
 ///
 /// # Errors
 /// When no container could be made, so that the submission was not given its chance.
-async fn explain(
+pub(crate) async fn explain(
     exec: &Exec<'_>,
     execution: &mut Execution,
     killed_in_group: bool,
@@ -297,7 +336,7 @@ async fn why_no_container(exec: &Exec<'_>, words: &str) -> Result<Option<String>
     if words.contains("working directory") {
         return Ok(None);
     }
-    let folder = scratch("segarena-try-")?;
+    let folder = TemporaryFolder::new("try")?;
     let log = folder.path().join("log");
     let cancel = CancellationToken::new();
     let request = request(folder.path(), &log, Duration::from_secs(60), cancel);
@@ -307,38 +346,6 @@ async fn why_no_container(exec: &Exec<'_>, words: &str) -> Result<Option<String>
         .await?;
     let said = &tried.tails.stderr;
     Ok((!looked_for_a_program(said, NO_PROGRAM)).then(|| words.to_owned()))
-}
-
-/// The folder that a container's `/tmp` and `/var/tmp` are in.
-struct Scratch(TempDir);
-
-impl Scratch {
-    fn new() -> Result<Self, BackendError> {
-        scratch("segarena-scratch-").map(Self)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Removes it, whatever a submission has made of it.
-    async fn remove(self) {
-        let path = self.0.path().to_owned();
-        let removed = tokio::task::spawn_blocking(move || remove_tree(&path)).await;
-        if let Ok(Err(error)) = removed {
-            let folder = self.0.path().display();
-            tracing::warn!(%error, %folder, "what the submission left in /tmp is not removed");
-        }
-    }
-}
-
-fn scratch(prefix: &str) -> Result<TempDir, BackendError> {
-    let made = tempfile::Builder::new().prefix(prefix).tempdir();
-    made.map_err(|error| {
-        let folder = std::env::temp_dir();
-        let message = format!("cannot make a temporary folder in {}", folder.display());
-        BackendError::new(BackendErrorKind::NoSpace, message).with_source(error)
-    })
 }
 
 fn no_image(submission: &Submission, kind: &str) -> BackendError {

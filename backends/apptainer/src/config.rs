@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use segarena_container::options::{ContainerOptions, Gpus};
-use segarena_contract::Limit;
+use segarena_contract::{Lifetime, Limit};
 use serde::Deserialize;
 
 /// The keys of `[backend]` with `kind = "apptainer"` or `"singularity"`. They mean what they mean
@@ -15,6 +15,8 @@ use serde::Deserialize;
 pub struct Config {
     /// `apptainer` or `singularity`.
     pub kind: String,
+    /// How long a submission lives, which each session is told.
+    pub lifetime: Lifetime,
     /// Environment variables for every submission.
     pub env: BTreeMap<String, String>,
     /// What is run in a container, unless the submission says otherwise.
@@ -43,6 +45,7 @@ impl Default for Config {
         let engine = ContainerOptions::default();
         Self {
             kind: String::new(),
+            lifetime: Lifetime::default(),
             env: engine.env,
             command: engine.command,
             memory: engine.memory,

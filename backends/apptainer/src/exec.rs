@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use segarena_container::request::{INPUTS, OUTPUTS};
-use segarena_contract::{InteractionRequest, Placeholders, Submission};
+use segarena_container::folders::Folders;
+use segarena_contract::{InteractionRequest, Submission};
+use segarena_warm::{SERVE, SERVE_VARIABLE};
 
 use crate::config::Config;
 use crate::image::Image;
@@ -29,22 +30,38 @@ impl Exec<'_> {
         &self,
         request: &InteractionRequest<'_>,
     ) -> (Vec<String>, Vec<(String, String)>) {
-        let places = Placeholders {
-            inputs: Path::new(INPUTS),
-            outputs: Path::new(OUTPUTS),
-            case: request.case,
-        };
-        let binds = [(request.inputs, INPUTS), (request.outputs, OUTPUTS)];
+        self.words(&Folders::of_interaction(request), request.worker, None)
+    }
+
+    /// The same for a submission that is to stay and be asked.
+    pub(crate) fn to_be_kept_warm(
+        &self,
+        folders: &Folders,
+        worker: usize,
+    ) -> (Vec<String>, Vec<(String, String)>) {
+        let serve = (SERVE_VARIABLE.to_owned(), SERVE.to_owned());
+        self.words(folders, worker, Some(serve))
+    }
+
+    /// The arguments with these folders, and the variables, this one before all others.
+    fn words(
+        &self,
+        folders: &Folders,
+        worker: usize,
+        first: Option<(String, String)>,
+    ) -> (Vec<String>, Vec<(String, String)>) {
+        let places = folders.placeholders();
         let argv = command(self.config, self.submission);
         let argv = self.image.entrypoint().iter().chain(argv);
         let argv = argv.map(|word| places.fill(word));
-        let card = self.limits.card(request.worker);
+        let card = self.limits.card(worker);
         let variables = variables(self.config, self.submission)
             .into_iter()
             .map(|(name, value)| (name, places.fill(&value)))
-            .chain(card.map(|id| ("CUDA_VISIBLE_DEVICES".to_owned(), id)));
+            .chain(card.map(|id| ("CUDA_VISIBLE_DEVICES".to_owned(), id)))
+            .chain(first);
         (
-            self.arguments(&binds, argv),
+            self.arguments(folders, argv),
             self.passed_on(variables.collect()),
         )
     }
@@ -55,19 +72,14 @@ impl Exec<'_> {
         &self,
         request: &InteractionRequest<'_>,
     ) -> (Vec<String>, Vec<(String, String)>) {
-        let binds = [(request.inputs, INPUTS), (request.outputs, OUTPUTS)];
         let argv = std::iter::once(NO_PROGRAM.to_owned());
         (
-            self.arguments(&binds, argv),
+            self.arguments(&Folders::of_interaction(request), argv),
             self.passed_on(BTreeMap::new()),
         )
     }
 
-    fn arguments(
-        &self,
-        binds: &[(&Path, &str)],
-        argv: impl Iterator<Item = String>,
-    ) -> Vec<String> {
+    fn arguments(&self, folders: &Folders, argv: impl Iterator<Item = String>) -> Vec<String> {
         let mut words = containment(self.launcher, &self.config.network);
         if let Some(scratch) = self.scratch {
             words.push("--workdir".to_owned());
@@ -89,7 +101,7 @@ impl Exec<'_> {
             .to_owned(),
         );
         words.extend(self.limits.words());
-        for (host, inside) in binds {
+        for (host, inside) in &folders.binds {
             words.push("--mount".to_owned());
             words.push(mount(host, inside));
         }
@@ -140,8 +152,8 @@ pub(crate) fn containment(launcher: &Launcher, network: &str) -> Vec<String> {
 }
 
 /// A bind as `--mount` takes it: fields of CSV, so that a path may have colons and commas.
-fn mount(host: &Path, inside: &str) -> String {
-    let source = format!("source={}", host.display()).replace('"', "\"\"");
+fn mount(host: &str, inside: &str) -> String {
+    let source = format!("source={host}").replace('"', "\"\"");
     format!("type=bind,\"{source}\",destination={inside}")
 }
 
@@ -162,15 +174,13 @@ mod tests {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    use segarena_contract::ImageFacts;
-
-    use segarena_contract::SubmissionSource;
+    use segarena_contract::{ImageFacts, Scope, SubmissionSource};
 
     use super::*;
     use crate::image::ImageConfig;
 
     fn words(image: Image, launcher: Launcher, limits: Limits, config: Config) -> Vec<String> {
-        built(image, launcher, limits, config).0
+        built(image, launcher, limits, config, for_interaction).0
     }
 
     fn built(
@@ -178,6 +188,7 @@ mod tests {
         launcher: Launcher,
         limits: Limits,
         config: Config,
+        build: impl Fn(&Exec<'_>) -> (Vec<String>, Vec<(String, String)>),
     ) -> (Vec<String>, Vec<(String, String)>) {
         let submission = Submission {
             name: "team".to_owned(),
@@ -195,6 +206,10 @@ mod tests {
             submission: &submission,
             scratch: Some(Path::new("/scratch")),
         };
+        build(&exec)
+    }
+
+    fn for_interaction(exec: &Exec<'_>) -> (Vec<String>, Vec<(String, String)>) {
         exec.for_interaction(&InteractionRequest {
             run_id: "run",
             case: "a.npz",
@@ -269,7 +284,13 @@ mod tests {
             is_root: true,
             ..Launcher::example()
         };
-        let (words, variables) = built(image(), launcher, limits, Config::default());
+        let (words, variables) = built(
+            image(),
+            launcher,
+            limits,
+            Config::default(),
+            for_interaction,
+        );
         let text = words.join(" ");
         assert!(
             text.contains("--memory 1073741824 --memory-swap 1073741824 --cpus 1.5"),
@@ -288,7 +309,13 @@ mod tests {
             env: [("PATH".to_owned(), "/mine".to_owned())].into(),
             ..Config::default()
         };
-        let (_, variables) = built(image(), Launcher::example(), Limits::default(), config);
+        let (_, variables) = built(
+            image(),
+            Launcher::example(),
+            Limits::default(),
+            config,
+            for_interaction,
+        );
         let expected = [
             ("APPTAINERENV_CASE", "a.npz"),
             ("APPTAINERENV_ODD", "a `b` \"c\""),
@@ -315,5 +342,31 @@ mod tests {
         );
         assert!(text.contains("--no-mount bind-paths"), "{text}");
         assert!(!text.contains("--net"), "{text}");
+    }
+
+    #[test]
+    fn a_container_for_a_run_has_one_mount_and_is_told_to_stay() {
+        let cases = Path::new("/work/.worker-1");
+        let folders = Folders::of_scope(Scope::Run { cases }).unwrap();
+        // Whoever sets it otherwise has not asked to be kept warm.
+        let config = Config {
+            env: [(SERVE_VARIABLE.to_owned(), "0".to_owned())].into(),
+            ..Config::default()
+        };
+        let limits = Limits {
+            cards: vec!["0".to_owned(), "3".to_owned()],
+            ..Limits::default()
+        };
+        let (words, variables) = built(image(), Launcher::example(), limits, config, |exec| {
+            exec.to_be_kept_warm(&folders, 1)
+        });
+        let text = words.join(" ");
+        let mount = "--mount type=bind,\"source=/work/.worker-1\",destination=/workspace/cases ";
+        assert!(text.contains(mount), "{text}");
+        assert_eq!(text.matches("--mount").count(), 1, "{text}");
+        for (name, value) in [("SEGARENA_SERVE", "1"), ("CUDA_VISIBLE_DEVICES", "3")] {
+            let told = (format!("APPTAINERENV_{name}"), value.to_owned());
+            assert!(variables.contains(&told), "{variables:?}");
+        }
     }
 }

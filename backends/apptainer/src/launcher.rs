@@ -14,13 +14,13 @@ use segarena_container::options::Gpus;
 use segarena_contract::{
     BackendError, BackendErrorKind, Enforcement, Execution, InteractionRequest, Limit, LimitStatus,
 };
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::exec::{NO_PROGRAM, containment};
 use crate::failure::{fatal_words, looked_for_a_program};
 use crate::job::{self, JobGroup};
+use crate::temporary::TemporaryFolder;
 
 /// Apptainer or Singularity as it is installed here.
 #[derive(Debug, Clone)]
@@ -127,9 +127,17 @@ impl Launcher {
     /// When it can't be started.
     pub(crate) async fn run(
         &self,
-        (arguments, environment): (Vec<String>, Vec<(String, String)>),
+        words: (Vec<String>, Vec<(String, String)>),
         request: &InteractionRequest<'_>,
     ) -> Result<Execution, BackendError> {
+        segarena_child::run(&self.command(words), request).await
+    }
+
+    /// What starts it so.
+    pub(crate) fn command(
+        &self,
+        (arguments, environment): (Vec<String>, Vec<(String, String)>),
+    ) -> ChildCommand<'static> {
         // What the caller's shell or the site has set would open the container again: binds,
         // overlays, variables for every container.
         let unwanted = unwanted(std::env::vars_os().map(|(name, _)| name));
@@ -140,13 +148,12 @@ impl Launcher {
             .collect();
         words.push(self.program.to_string_lossy().into_owned());
         words.extend(arguments);
-        let command = ChildCommand {
+        ChildCommand {
             program: PathBuf::from("/usr/bin/env"),
             arguments: words,
             workdir: Path::new("/"),
             environment,
-        };
-        segarena_child::run(&command, request).await
+        }
     }
 
     /// Finds out whether a container can be made here at all, and which of its limits hold.
@@ -383,25 +390,22 @@ fn no_sif(program: &Path) -> Option<String> {
 
 /// A folder that is an image of nothing, with what a request needs besides.
 struct EmptyImage {
-    folder: TempDir,
+    folder: TemporaryFolder,
     log: PathBuf,
 }
 
 impl EmptyImage {
     fn new() -> Result<Self, BackendError> {
-        let made = || {
-            let folder = tempfile::Builder::new().prefix("segarena-try-").tempdir()?;
-            for name in [
-                "dev", "etc", "home", "proc", "root", "sys", "tmp", "var/tmp",
-            ] {
-                std::fs::create_dir_all(folder.path().join("image").join(name))?;
-            }
-            Ok(folder)
-        };
-        let folder = made().map_err(|error: std::io::Error| {
-            BackendError::new(BackendErrorKind::NoSpace, "cannot make a temporary folder")
-                .with_source(error)
-        })?;
+        let folder = TemporaryFolder::new("try")?;
+        for name in [
+            "dev", "etc", "home", "proc", "root", "sys", "tmp", "var/tmp",
+        ] {
+            let made = std::fs::create_dir_all(folder.path().join("image").join(name));
+            made.map_err(|error| {
+                let message = format!("cannot fill {}", folder.path().display());
+                BackendError::new(BackendErrorKind::NoSpace, message).with_source(error)
+            })?;
+        }
         Ok(Self {
             log: folder.path().join("log"),
             folder,

@@ -1,5 +1,6 @@
 //! A child process that is kept warm: started once, asked on its standard input.
 
+use std::collections::HashMap;
 use std::io;
 
 use async_trait::async_trait;
@@ -92,9 +93,7 @@ impl Running for WarmChild {
     }
 
     fn peak_memory(&self) -> Option<u64> {
-        let process = Process::new(self.group.id() as i32).ok()?;
-        let kibibytes = process.status().ok()?.vmhwm?;
-        Some(kibibytes << 10)
+        largest_in_tree(self.group.id() as i32)
     }
 
     async fn stop(mut self) -> Result<Stopped, BackendError> {
@@ -121,6 +120,26 @@ impl Running for WarmChild {
             peak_memory,
         })
     }
+}
+
+/// The most memory that a process or one of its descendants has held, in bytes: what was started is
+/// often a shell, or a launcher, and the model its child.
+fn largest_in_tree(root: i32) -> Option<u64> {
+    let mut children: HashMap<i32, Vec<i32>> = HashMap::new();
+    for process in procfs::process::all_processes().ok()?.flatten() {
+        if let Ok(stat) = process.stat() {
+            children.entry(stat.ppid).or_default().push(stat.pid);
+        }
+    }
+    let (mut waiting, mut largest) = (vec![root], None);
+    while let Some(pid) = waiting.pop() {
+        let status = Process::new(pid).and_then(|process| process.status());
+        let kibibytes = status.ok().and_then(|status| status.vmhwm);
+        largest = largest.max(kibibytes);
+        // Taken away, so that none is met twice.
+        waiting.extend(children.remove(&pid).unwrap_or_default());
+    }
+    largest.map(|kibibytes| kibibytes << 10)
 }
 
 /// Reads both pipes to their end. What came on standard error before an answer is taken before it,
@@ -159,5 +178,17 @@ fn take_what_is_there(pipe: impl AsFd, piece: &mut [u8], listener: &Listener) {
             Ok(0) | Err(_) => return,
             Ok(count) => listener.take(LogStream::Stderr, &piece[..count]),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_childs_memory_counts_as_its_parents() {
+        let held = std::hint::black_box(vec![1u8; 64 << 20]);
+        let parent = std::os::unix::process::parent_id() as i32;
+        assert!(largest_in_tree(parent).unwrap() >= held.len() as u64);
     }
 }

@@ -12,10 +12,11 @@ use tokio::sync::{Mutex, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::engine::Engine;
+use crate::folders::{CASES, INPUTS, OUTPUTS};
 use crate::image_archive::ImageArchive;
 use crate::leftovers::Mark;
 use crate::pending::Pending;
-use crate::request::{CASES, ContainerRequest, INPUTS, OUTPUTS};
+use crate::request::ContainerRequest;
 
 /// The image, with the engine from its first use on until [`Helper::unload`].
 #[derive(Debug, Default)]

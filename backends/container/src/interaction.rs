@@ -112,7 +112,9 @@ impl<E: Engine> Run<E> {
                 } => {}
             }
         };
-        let inside = folders.each_ref().map(|folder| container.inside(folder));
+        let inside = folders
+            .each_ref()
+            .map(|folder| container.folders.inside(folder));
         let done = helper
             .take_over(engine, pending, container, &inside, us, until)
             .await?;

@@ -6,6 +6,7 @@ mod about;
 pub mod archive;
 mod backend;
 pub mod engine;
+pub mod folders;
 mod helper;
 pub mod image_archive;
 mod inflated;

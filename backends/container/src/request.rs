@@ -1,15 +1,13 @@
 //! What every engine is asked to create for an interaction.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use segarena_child::ProcessIdentity;
-use segarena_contract::{
-    InteractionRequest, Placeholders, Runnable, Scope, SessionRequest, Submission, short_hash,
-};
+use segarena_contract::{InteractionRequest, Runnable, SessionRequest, Submission, short_hash};
 use segarena_warm::{SERVE, SERVE_VARIABLE};
 
+use crate::folders::Folders;
 use crate::limits::{Devices, Limits};
 use crate::options::{ContainerOptions, Isolation};
 
@@ -17,13 +15,6 @@ use crate::options::{ContainerOptions, Isolation};
 pub const RUN_LABEL: &str = "org.segarena.run";
 /// The label with the process that a container belongs to, a [`ProcessIdentity`].
 pub const OWNER_LABEL: &str = "org.segarena.owner";
-
-/// Where a container finds its inputs.
-pub const INPUTS: &str = "/workspace/inputs";
-/// Where a container puts its outputs.
-pub const OUTPUTS: &str = "/workspace/outputs";
-/// Where a container that is kept for a run finds the folders of each case as long as it lasts.
-pub const CASES: &str = "/workspace/cases";
 
 /// A container to create, in words that every engine understands.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,8 +32,8 @@ pub struct ContainerRequest {
     pub env: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// The folders: on this machine, in the container.
-    pub binds: Vec<(String, &'static str)>,
+    /// The folders that it is given.
+    pub folders: Folders,
     /// Whether its standard input is open, so that it can be asked again and again.
     pub interactive: bool,
     /// What it may use.
@@ -63,19 +54,10 @@ impl ContainerRequest {
         runnable: &Runnable,
         request: &InteractionRequest<'_>,
     ) -> Self {
-        let places = Placeholders {
-            inputs: Path::new(INPUTS),
-            outputs: Path::new(OUTPUTS),
-            case: request.case,
-        };
         Self {
             labels: labels(request.run_id),
             limits: limits.for_worker(request.worker),
-            binds: vec![
-                (text(request.inputs), INPUTS),
-                (text(request.outputs), OUTPUTS),
-            ],
-            ..Self::of_submission(options, limits, runnable, &places)
+            ..Self::of_submission(options, limits, runnable, Folders::of_interaction(request))
         }
     }
 
@@ -87,32 +69,12 @@ impl ContainerRequest {
         runnable: &Runnable,
         request: &SessionRequest<'_>,
     ) -> Option<Self> {
-        let (places, binds) = match request.scope {
-            Scope::Interaction => return None,
-            Scope::Case {
-                case,
-                inputs,
-                outputs,
-            } => {
-                let places = [INPUTS, OUTPUTS].map(Path::new);
-                let binds = vec![(text(inputs), INPUTS), (text(outputs), OUTPUTS)];
-                ((places, case), binds)
-            }
-            // Each case's own are named by the request for it.
-            Scope::Run { cases } => (([CASES; 2].map(Path::new), ""), vec![(text(cases), CASES)]),
-        };
-        let ([inputs, outputs], case) = places;
-        let places = Placeholders {
-            inputs,
-            outputs,
-            case,
-        };
+        let folders = Folders::of_scope(request.scope)?;
         let mut container = Self {
             labels: labels(request.run_id),
             limits: limits.for_worker(request.worker),
-            binds,
             interactive: true,
-            ..Self::of_submission(options, limits, runnable, &places)
+            ..Self::of_submission(options, limits, runnable, folders)
         };
         let serve = (SERVE_VARIABLE.to_owned(), SERVE.to_owned());
         container.env.extend([serve]);
@@ -124,9 +86,10 @@ impl ContainerRequest {
         options: &ContainerOptions,
         limits: &Limits,
         runnable: &Runnable,
-        places: &Placeholders<'_>,
+        folders: Folders,
     ) -> Self {
         let submission = &runnable.submission;
+        let places = folders.placeholders();
         Self {
             image: runnable.reference.clone(),
             name: container_name(),
@@ -142,7 +105,7 @@ impl ContainerRequest {
                 .map(|(name, value)| (name, places.fill(&value)))
                 .collect(),
             labels: BTreeMap::new(),
-            binds: Vec::new(),
+            folders,
             interactive: false,
             tmpfs: match options.isolation {
                 Isolation::Challenge => BTreeMap::new(),
@@ -160,17 +123,6 @@ impl ContainerRequest {
             name: container_name(),
             ..self.clone()
         }
-    }
-
-    /// The place in the container of a folder of this machine that is bound, or lies in one that
-    /// is.
-    pub(crate) fn inside(&self, folder: &Path) -> String {
-        let bound = self.binds.iter().find_map(|(host, inside)| {
-            let rest = folder.strip_prefix(host).ok()?;
-            Some(Path::new(inside).join(rest))
-        });
-        let place = bound.unwrap_or_else(|| folder.to_owned());
-        text(&place).trim_end_matches('/').to_owned()
     }
 
     /// A container of an image of our own, run as its root, with the same folders and limits but
@@ -202,10 +154,6 @@ impl ContainerRequest {
             .map(|(name, value)| format!("{name}={value}"))
             .collect()
     }
-}
-
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
 }
 
 /// A name for a container: this process's, and one of the names that it has not given yet.

@@ -30,10 +30,10 @@ impl<E: Engine> Start for WarmContainer<E> {
     type Running = RunningContainer;
 
     fn places(&self, request: &InteractionRequest<'_>) -> Places {
-        let container = &self.run.container;
+        let folders = &self.run.container.folders;
         Places {
-            inputs: container.inside(request.inputs),
-            outputs: container.inside(request.outputs),
+            inputs: folders.inside(request.inputs),
+            outputs: folders.inside(request.outputs),
         }
     }
 

@@ -388,13 +388,13 @@ fn mounts(request: &ContainerRequest) -> Vec<Mount> {
         read_only: Some(false),
         ..Mount::default()
     };
-    request.binds.iter().map(bind).collect()
+    request.folders.binds.iter().map(bind).collect()
 }
 
 /// The folders as `HOST:CONTAINER:OPTIONS`: only so can Docker be asked to relabel them for
 /// SELinux.
 fn relabelled(request: &ContainerRequest) -> Vec<String> {
-    let lines = request.binds.iter();
+    let lines = request.folders.binds.iter();
     lines
         .map(|(host, inside)| format!("{host}:{inside}:rw,z"))
         .collect()

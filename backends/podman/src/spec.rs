@@ -73,7 +73,7 @@ fn mounts(request: &ContainerRequest) -> Vec<Value> {
     if request.relabel {
         options.push("z");
     }
-    let binds = request.binds.iter().map(|(host, inside)| {
+    let binds = request.folders.binds.iter().map(|(host, inside)| {
         json!({"type": "bind", "source": host, "destination": inside, "options": options})
     });
     let tmpfs = request.tmpfs.iter().map(|(path, options)| {

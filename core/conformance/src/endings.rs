@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Subject;
 use super::stage::{self, Stage, predict};
-use segarena_core::backend::{Enforcement, Limit, LogCapture};
+use segarena_core::backend::{Limit, LogCapture};
 use segarena_core::record::Outcome;
 
 named![
@@ -64,12 +64,8 @@ fn a_program_that_ignores_signals_is_killed_at_its_time_limit(subject: &dyn Subj
 fn memory_over_the_limit_is_told_from_a_crash(subject: &dyn Subject) {
     let mut stage = Stage::new(subject);
     stage.memory = 64 << 20;
-    let status = stage.status();
-    let holds = status.limits.iter().any(|limit| {
-        limit.limit == Limit::Memory && matches!(limit.enforcement, Enforcement::Enforced)
-    });
     let seen = stage.interaction("exec dd if=/dev/zero of=/dev/null bs=300M count=1");
-    if holds {
+    if stage.holds(Limit::Memory) {
         assert!(
             matches!(seen.outcome, Outcome::OutOfMemory { .. }),
             "{seen:?}"

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Subject;
 use segarena_core::backend::{
-    BackendError, Execution, InferenceBackend, InteractionRequest, Lifetime, NoProgress, Submission,
+    BackendError, Enforcement, Execution, InferenceBackend, InteractionRequest, Lifetime, Limit,
+    NoProgress, Submission,
 };
 use segarena_core::case::{CaseChoice, find_cases};
 use segarena_core::clicks::ChallengePolicy;
@@ -165,13 +166,17 @@ impl<'a> Stage<'a> {
         })
     }
 
-    /// What the backend says of itself.
-    pub(super) fn status(&self) -> segarena_core::backend::BackendStatus {
+    /// Whether the backend says that it holds this limit.
+    pub(super) fn holds(&self, asked: Limit) -> bool {
         let backend: Arc<dyn InferenceBackend> = self.subject.backend(self.memory);
-        runtime().block_on(async {
+        let status = runtime().block_on(async {
             let status = backend.check().await.unwrap();
             backend.shut_down().await.unwrap();
             status
+        });
+        let mut limits = status.limits.iter();
+        limits.any(|limit| {
+            limit.limit == asked && matches!(limit.enforcement, Enforcement::Enforced)
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Subject;
 use super::stage::{Stage, is_gone, octal, predict, prediction, record, unique_sleep};
-use segarena_core::backend::{Lifetime, NoAnswer};
+use segarena_core::backend::{Lifetime, Limit, NoAnswer};
 use segarena_core::record::{InteractionRecord, Outcome};
 
 named![
@@ -14,6 +14,7 @@ named![
     each_worker_keeps_one_for_a_run,
     cases_that_are_over_are_not_seen,
     what_ends_without_an_answer_gets_a_fresh_start,
+    memory_over_the_limit_gets_a_fresh_start,
     what_hangs_is_killed_with_all_that_it_started,
     what_was_never_ready_is_told_so,
     an_answer_for_another_interaction_is_none,
@@ -178,6 +179,27 @@ fn what_ends_without_an_answer_gets_a_fresh_start(subject: &dyn Subject) {
     );
     let seen = misbehaves(subject, &serve("exit 0"), 2, 120);
     each_is(&seen, &Outcome::NoAnswer(NoAnswer::Ended));
+}
+
+fn memory_over_the_limit_gets_a_fresh_start(subject: &dyn Subject) {
+    let mut stage = Stage::new(subject);
+    (stage.lifetime, stage.protocol.clicks) = (Lifetime::Case, 2);
+    stage.memory = 64 << 20;
+    let greedy = "exec dd if=/dev/zero of=/dev/null bs=300M count=1";
+    let well = format!("{}; {DONE}", predict());
+    let script = serve(&format!(
+        "if test -e \"$OUTPUTS/before\"; then {well}; else touch \"$OUTPUTS/before\"; {greedy}; fi"
+    ));
+    let summary = stage.evaluate(&[("team", script)]);
+    let seen = &record(&summary, "team", "only").interactions;
+    if stage.holds(Limit::Memory) {
+        assert_eq!(seen[1].outcome.name(), "out_of_memory", "{seen:?}");
+    } else {
+        // It may have that much, and ends.
+        assert_eq!(seen[1].outcome, Outcome::NoAnswer(NoAnswer::Ended));
+    }
+    assert_eq!(seen[2].outcome, Outcome::Ok { exit_code: 0 }, "{seen:?}");
+    assert_eq!(starts(seen), [1, 2]);
 }
 
 fn what_hangs_is_killed_with_all_that_it_started(subject: &dyn Subject) {
