@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use segarena_core::backend::{InferenceBackend, Lifetime, Submission};
+use segarena_core::backend::{InferenceBackend, Submission};
 use segarena_core::case::{CaseChoice, find_cases};
 use segarena_core::clicks::ClickPolicy;
 use segarena_core::dialogue::Track;
@@ -17,6 +17,7 @@ use toml::Spanned;
 use crate::args::EvaluateOptions;
 use crate::config::{ConfigError, LoadedConfig, Place, ProtocolTable};
 use crate::environment::expand;
+use crate::lifetime::lifetime;
 use crate::ranking::{Groups, Settings, columns_of};
 use crate::registry::{BackendSection, PolicyOptions, Registry};
 use crate::setting::{Setting, folder};
@@ -84,7 +85,7 @@ impl Planner<'_> {
         let images = self.images()?;
         let output = self.output()?;
         let backend = self.backend(&output)?;
-        let lifetime = self.lifetime(&*backend)?;
+        let lifetime = lifetime(self.options.lifetime, self.config, &*backend)?;
         let protocol = self.protocol()?;
         let track = self.track(&protocol)?;
         let ground_truth = self.ground_truth()?;
@@ -187,33 +188,6 @@ impl Planner<'_> {
                 BackendSection::without_file("docker"),
                 Place::Flag("--backend"),
             ),
-        }
-    }
-
-    /// How long submissions live. What the file says holds for the kind of backend that it names.
-    fn lifetime(&self, backend: &dyn InferenceBackend) -> Result<Lifetime, ConfigError> {
-        let in_file = self.config.and_then(|config| {
-            let table = config.file.backend.as_ref()?;
-            let lifetime = table.lifetime.as_ref()?;
-            (table.kind.get_ref() == backend.kind()).then(|| {
-                let place = config.place("backend.lifetime", lifetime);
-                (*lifetime.get_ref(), place)
-            })
-        });
-        let by_flag = self.options.lifetime;
-        let by_flag = by_flag.map(|lifetime| (lifetime, Place::Flag("--lifetime")));
-        match by_flag.or(in_file) {
-            Some((lifetime, place)) if lifetime.is_warm() && !backend.keeps_warm() => {
-                Err(ConfigError::Value {
-                    place,
-                    message: format!(
-                        "backend `{}` starts a submission anew for each interaction and cannot \
-                         keep it for a {lifetime}",
-                        backend.kind()
-                    ),
-                })
-            }
-            chosen => Ok(chosen.map_or(Lifetime::Interaction, |(lifetime, _)| lifetime)),
         }
     }
 

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use segarena_core::backend::Lifetime;
 
 use super::BuiltInTrack;
+use super::evaluate::lifetime;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -50,6 +52,10 @@ pub(crate) struct ValidateOptions {
     /// The track that it is for
     #[arg(long, value_name = "NAME", value_enum, default_value_t)]
     pub(crate) track: BuiltInTrack,
+    /// Try it kept warm for a case or for the run as well, and compare with what it predicts when
+    /// it is started anew for each interaction
+    #[arg(long, value_name = "SCOPE", value_parser = lifetime)]
+    pub(crate) lifetime: Option<Lifetime>,
     /// Kill an interaction after so long [default: the time limit of the whole case]
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<f64>,
@@ -68,6 +74,7 @@ Examples:
   segarena validate my-model/                a folder with a predict.sh
   segarena validate --workdir my-model -- python3 predict.py
   segarena validate --track cvpr25-text team.tar.gz
+  segarena validate --lifetime case my-model/   kept warm as well, and compared
 
 A plain command finds its folders in $INPUTS and $OUTPUTS; {inputs}, {outputs}
 and {case} in it are replaced.

@@ -15,6 +15,7 @@ use super::evaluate::stop_on_signal;
 use crate::args::ValidateOptions;
 use crate::config::{ConfigError, LoadedConfig, Place};
 use crate::exit::ExitStatus;
+use crate::lifetime::lifetime;
 use crate::progress::Listeners;
 use crate::registry::{BackendSection, ENGINES, Registry};
 use crate::stderr;
@@ -40,12 +41,14 @@ pub(crate) fn validate(
         .build()
         .context("cannot start the runtime")?;
     let backend = runtime.block_on(choose(registry, options, config.as_ref(), &submission))?;
+    let lifetime = lifetime(options.lifetime, config.as_ref(), &*backend)?;
     let kind = backend.kind().to_owned();
     let folder = Folder::new(options.output.as_deref())?;
     let trial = Trial {
         backend,
         submission: submission.clone(),
         track: options.track,
+        lifetime,
         folder: folder.path().to_owned(),
         timeout,
     };

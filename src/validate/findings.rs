@@ -8,6 +8,7 @@ use super::Check;
 use super::image::{image, name, script};
 use super::output::{memory, prediction, time};
 use super::trial::{CLICKS, Tried, TriedCase, TriedKind};
+use super::warm::kept_warm;
 
 /// Everything there is to say of a submission that was tried.
 pub(crate) fn findings(submission: &str, source: &SubmissionSource, tried: &Tried) -> Vec<Check> {
@@ -31,6 +32,7 @@ pub(crate) fn findings(submission: &str, source: &SubmissionSource, tried: &Trie
         checks.extend(interactions(case));
         checks.extend(clicks_that_harm(case));
     }
+    checks.extend(kept_warm(tried));
     checks.extend(prediction(tried));
     checks.extend(time(tried));
     checks.extend(memory(tried));
@@ -119,7 +121,7 @@ fn interactions(case: &TriedCase) -> Vec<Check> {
 }
 
 /// What an interaction with clicks, or the box before, is called.
-fn prompt(index: usize) -> String {
+pub(super) fn prompt(index: usize) -> String {
     match index {
         1 => "box".to_owned(),
         _ => format!("click {}", index - 1),

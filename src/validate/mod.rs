@@ -5,8 +5,10 @@ mod findings;
 mod image;
 mod output;
 mod perfect_case;
+mod prepared_once;
 mod printout;
 mod trial;
+mod warm;
 
 use std::path::PathBuf;
 

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use segarena_core::backend::{InferenceBackend, Lifetime, Submission, SubmissionFacts};
+use segarena_core::backend::{InferenceBackend, Lifetime, NoAnswer, Submission, SubmissionFacts};
+use segarena_core::case::CaseFiles;
 use segarena_core::clicks::ChallengePolicy;
 use segarena_core::dialogue::Track;
 use segarena_core::dialogue::tracks::{TextTrack, TrackOptions};
@@ -19,6 +20,8 @@ use segarena_core::run::{Evaluation, OutputFolder, Restart, RunSummary};
 use tokio_util::sync::CancellationToken;
 
 use super::perfect_case::PerfectCaseTrack;
+use super::prepared_once::PreparedOnce;
+use super::warm::{Attempt, Difference, TriedWarm, first_difference};
 use crate::args::BuiltInTrack;
 use crate::phantom::{Phantom, Prompts, organs, perfect, text_phantoms, vessels};
 
@@ -33,6 +36,8 @@ pub(crate) struct Trial {
     pub(crate) submission: Submission,
     /// The track that it is for.
     pub(crate) track: BuiltInTrack,
+    /// How long it is to live when it is tried once more; an interaction: it is not.
+    pub(crate) lifetime: Lifetime,
     /// The folder for cases, work and results; empty.
     pub(crate) folder: PathBuf,
     /// Kill an interaction after so long; none: after the time limit of the whole case.
@@ -52,6 +57,8 @@ pub(crate) struct Tried {
     pub(crate) error: Option<String>,
     /// The cases, in order.
     pub(crate) cases: Vec<TriedCase>,
+    /// What was seen when it was kept warm, where that was asked for.
+    pub(crate) warm: Option<TriedWarm>,
     /// Whether somebody stopped it from outside.
     pub(crate) interrupted: bool,
 }
@@ -67,6 +74,8 @@ pub(crate) struct TriedCase {
     pub(crate) seconds_allowed: f64,
     /// The interactions that were run, in order.
     pub(crate) interactions: Vec<InteractionRecord>,
+    /// Whether it came to its end, so that its predictions are saved.
+    pub(crate) is_finished: bool,
     /// The element type of what it wrote last, as numpy calls it.
     pub(crate) dtype: Option<String>,
     /// The values of its last prediction but 0, ascending.
@@ -122,57 +131,138 @@ impl Trial {
         person: Arc<dyn Observer>,
         cancel: CancellationToken,
     ) -> anyhow::Result<Tried> {
-        let protocol = Protocol {
-            clicks: CLICKS,
-            ..Protocol::default()
-        };
         let phantoms = match self.track {
             BuiltInTrack::Interactive => vec![organs(), vessels(), perfect()],
             BuiltInTrack::Text => text_phantoms(),
         };
-        let mut files = Vec::new();
-        let mut cases = Vec::new();
-        for phantom in &phantoms {
+        let files: anyhow::Result<Vec<CaseFiles>> = phantoms
+            .iter()
+            .map(|phantom| phantom.write(&self.folder))
+            .collect();
+        let backend = Arc::new(PreparedOnce::new(Arc::clone(&self.backend)));
+        let stage = Stage {
+            trial: &self,
+            backend: Arc::clone(&backend) as _,
+            phantoms,
+            files: files?,
+            person: Arc::clone(&person),
+            cancel,
+        };
+        let tried = stage.cold_and_warm().await;
+        if let Err(error) = backend.end().await {
+            person.notice(&Event::Note {
+                subject: self.submission.name.clone(),
+                text: format!("could not be cleaned up: {error}"),
+            });
+        }
+        tried
+    }
+}
+
+/// What every attempt at a submission is made with.
+struct Stage<'a> {
+    trial: &'a Trial,
+    backend: Arc<dyn InferenceBackend>,
+    phantoms: Vec<Phantom>,
+    files: Vec<CaseFiles>,
+    person: Arc<dyn Observer>,
+    cancel: CancellationToken,
+}
+
+impl Stage<'_> {
+    /// Starts it anew for each interaction and, where that is asked for, keeps it warm as well.
+    async fn cold_and_warm(&self) -> anyhow::Result<Tried> {
+        let mut cold = self.attempt(Lifetime::Interaction, COLD).await?;
+        let lifetime = self.trial.lifetime;
+        if !lifetime.is_warm() || cold.error.is_some() || cold.interrupted {
+            return Ok(cold);
+        }
+        let mut seen = TriedWarm {
+            lifetime,
+            ..TriedWarm::default()
+        };
+        if !has_hung(&cold) {
+            let warm = self.attempt(lifetime, WARM).await?;
+            cold.interrupted |= warm.interrupted;
+            seen.difference = self.difference(&cold, (&warm, WARM))?;
+            if seen.difference.is_some() && !cold.interrupted {
+                let again = self.attempt(Lifetime::Interaction, AGAIN).await?;
+                cold.interrupted |= again.interrupted;
+                seen.unsteady = self.difference(&cold, (&again, AGAIN))?;
+            }
+            seen.cases = warm.cases;
+        }
+        cold.warm = Some(seen);
+        Ok(cold)
+    }
+
+    /// Where another attempt first differs from the first one.
+    fn difference(
+        &self,
+        cold: &Tried,
+        (tried, results): (&Tried, &str),
+    ) -> anyhow::Result<Option<Difference>> {
+        let folder = |results| self.trial.folder.join(results);
+        let (before, after) = (folder(COLD), folder(results));
+        let one = Attempt {
+            cases: &cold.cases,
+            output: &before,
+        };
+        let other = Attempt {
+            cases: &tried.cases,
+            output: &after,
+        };
+        let found = first_difference(&self.trial.submission.name, &one, &other);
+        found.context("cannot compare the predictions")
+    }
+
+    /// Has it predict every case, with results in this folder.
+    async fn attempt(&self, lifetime: Lifetime, results: &str) -> anyhow::Result<Tried> {
+        let trial = self.trial;
+        let protocol = Protocol {
+            clicks: CLICKS,
+            ..Protocol::default()
+        };
+        let untried = |phantom: &Phantom| {
             let labels = phantom.label_values();
-            files.push(phantom.write(&self.folder)?);
-            cases.push(TriedCase {
+            TriedCase {
                 name: format!("{}.npz", phantom.name),
                 kind: TriedKind::of(phantom),
                 seconds_allowed: protocol.time_limit(labels.len()),
                 labels,
                 ..TriedCase::default()
-            });
-        }
+            }
+        };
+        let cases: Vec<TriedCase> = self.phantoms.iter().map(untried).collect();
         let longest = cases.iter().map(|case| case.seconds_allowed);
         let longest = Duration::from_secs_f64(longest.fold(0.0, f64::max));
-        let output = self.folder.join("results");
-        let name = self.submission.name.clone();
+        let output = trial.folder.join(results);
         // The text track knows no time limit of a case.
-        let longest = match self.track {
+        let longest = match trial.track {
             BuiltInTrack::Interactive => longest,
             BuiltInTrack::Text => protocol.interaction_timeout,
         };
         let protocol = Protocol {
-            interaction_timeout: self.timeout.unwrap_or(longest),
+            interaction_timeout: trial.timeout.unwrap_or(longest),
             ..protocol
         };
         let options = TrackOptions {
             protocol: protocol.clone(),
             policy: Arc::new(ChallengePolicy),
         };
-        let track: Arc<dyn Track> = match self.track {
+        let track: Arc<dyn Track> = match trial.track {
             BuiltInTrack::Interactive => Arc::new(PerfectCaseTrack::new(options)),
             BuiltInTrack::Text => Arc::new(TextTrack::new(options)),
         };
         let evaluation = Evaluation {
-            images: self.folder.join("imgs"),
-            ground_truth: Some(self.folder.join("gts")),
-            cases: files,
-            submissions: vec![self.submission],
+            images: trial.folder.join("imgs"),
+            ground_truth: Some(trial.folder.join("gts")),
+            cases: self.files.clone(),
+            submissions: vec![trial.submission.clone()],
             protocol,
-            backend: self.backend,
+            backend: Arc::clone(&self.backend),
             track,
-            lifetime: Lifetime::Interaction,
+            lifetime,
             output: output.clone(),
             work_dir: None,
             keep_work: true,
@@ -185,18 +275,28 @@ impl Trial {
                 ..Tried::default()
             }),
             begun: Mutex::new(Instant::now()),
-            person,
+            person: Arc::clone(&self.person),
             // What hung once hangs again: the rest is not waited for.
-            give_up: cancel.child_token(),
+            give_up: self.cancel.child_token(),
         });
         let observer: Arc<dyn Observer> = Arc::clone(&watcher) as _;
         let summary = evaluation.run(observer, watcher.give_up.clone()).await;
         let summary = summary.context("the submission could not be tried")?;
         let mut tried = std::mem::take(&mut *watcher.tried());
-        tried.interrupted = cancel.is_cancelled();
-        look_at_predictions(&mut tried, &output, &name, &summary);
+        tried.interrupted = self.cancel.is_cancelled();
+        look_at_predictions(&mut tried, &output, &trial.submission.name, &summary);
         Ok(tried)
     }
+}
+
+/// The folders of results.
+const COLD: &str = "results";
+const WARM: &str = "results-warm";
+const AGAIN: &str = "results-again";
+
+fn has_hung(tried: &Tried) -> bool {
+    let mut all = tried.cases.iter().flat_map(|case| &case.interactions);
+    all.any(|interaction| interaction.outcome == Outcome::TimedOut)
 }
 
 /// Looks at what the submission wrote last for each case.
@@ -209,7 +309,8 @@ fn look_at_predictions(tried: &mut Tried, output: &Path, name: &str, summary: &R
         // What is wrong with the file has been told as the interaction's outcome.
         case.dtype = dtype.ok().map(|dtype| dtype.to_string());
         let finished = summary.submissions.iter().flat_map(|s| &s.records);
-        if finished.into_iter().any(|record| record.case == case.name) {
+        case.is_finished = finished.into_iter().any(|record| record.case == case.name);
+        if case.is_finished {
             let saved = OutputFolder::at(output).submission(name).predictions(stem);
             let segs = NpzMembers::open(&saved).and_then(|file| file.byte_volume("segs"));
             case.values = segs.ok().map(|segs| {
@@ -259,7 +360,10 @@ impl Observer for Watcher {
                 if let Some(case) = tried.cases.iter_mut().find(|known| known.name == *case) {
                     case.interactions.push(record.clone());
                 }
-                if record.outcome == Outcome::TimedOut {
+                if matches!(
+                    record.outcome,
+                    Outcome::TimedOut | Outcome::NoAnswer(NoAnswer::NeverReady)
+                ) {
                     self.give_up.cancel();
                 }
             }

@@ -207,3 +207,95 @@ fn a_submission_to_the_text_track_is_tried_on_labels_and_on_instances() {
         "{found}"
     );
 }
+
+/// A submission that can be kept warm: it does this after each answer of the stand-in, with `memory`
+/// a folder that lasts as long as it does.
+fn warm(then: &str) -> String {
+    format!(
+        "test \"$SEGARENA_SERVE\" = 1 || {{ stand_in; exit; }}
+memory=$(mktemp -d); trap 'rm -rf \"$memory\"' EXIT
+echo '{{\"segarena\": \"ready\"}}'
+while read -r line; do
+  rest=${{line#*'\"outputs\":\"'}}; OUTPUTS=${{rest%%'\"'*}}
+  rest=${{line#*'\"inputs\":\"'}}; INPUTS=${{rest%%'\"'*}}
+  rest=${{line#*'\"case\":\"'}}; CASE=${{rest%%'\"'*}}
+  (SEGARENA_SERVE=0; stand_in)
+  {then}
+  echo '{{\"segarena\": \"done\"}}'
+done"
+    )
+}
+
+#[test]
+fn a_submission_that_forgets_predicts_the_same_when_it_is_kept_warm() {
+    for (lifetime, starts) in [("case", "3"), ("run", "1")] {
+        let options = ["--json", "--lifetime", lifetime];
+        let checks = script(&warm(""), &options).ends_with(0).checks();
+        let found = check(&checks, &format!("warm, {lifetime}"));
+        assert_eq!(found["verdict"], "ok", "{found}");
+        let seen = found["seen"].as_str().unwrap();
+        assert!(seen.contains("predicts the same"), "{found}");
+        assert!(seen.ends_with(&format!("there were {starts}")), "{found}");
+    }
+    // Of its own accord it is not kept warm.
+    let checks = script(&warm("exit 4"), &["--json"]).ends_with(0).checks();
+    let names = checks.iter().map(|check| check["name"].to_string());
+    assert!(names.into_iter().all(|name| !name.contains("warm")));
+}
+
+#[test]
+fn a_submission_that_remembers_is_told_the_first_voxel_that_differs() {
+    // It gives its first answer about a case again and again.
+    let remembers = "if test -e \"$memory/$CASE\"; then cp \"$memory/$CASE\" \"$OUTPUTS\"; \
+                     else cp \"$OUTPUTS/$CASE\" \"$memory\"; fi";
+    for lifetime in ["case", "run"] {
+        let options = ["--json", "--lifetime", lifetime];
+        let checks = script(&warm(remembers), &options).ends_with(3).checks();
+        let found = check(&checks, &format!("warm, {lifetime}"));
+        assert_eq!(found["verdict"], "failed", "{found}");
+        let seen = found["seen"].as_str().unwrap();
+        let named = seen.starts_with("vessels.npz, interaction 3: voxel (z, y, x) = (");
+        assert!(named && seen.ends_with("kept warm"), "{found}");
+    }
+}
+
+#[test]
+fn a_submission_whose_cold_predictions_differ_is_told_that_nothing_can_be_said() {
+    let folder = tempfile::tempdir().unwrap();
+    // After the eight cold interactions it gives its first answer about a case again and again.
+    let spoils = format!(
+        "echo >> '{0}/asked'; f=$(ls \"$OUTPUTS\"); if test $(wc -l < '{0}/asked') -gt 8; then \
+         cp \"{0}/$f\" \"$OUTPUTS\"; else test -e \"{0}/$f\" || cp \"$OUTPUTS/$f\" '{0}'; fi",
+        folder.path().display()
+    );
+    let submission = warm(&spoils).replace(
+        "{ stand_in; exit; }",
+        &format!("{{ stand_in; {spoils}; exit; }}"),
+    );
+    let options = ["--json", "--lifetime", "case"];
+    let checks = script(&submission, &options).checks();
+    let found = check(&checks, "warm, case");
+    assert_eq!(found["verdict"], "warning", "{found}");
+    assert!(
+        found["seen"].as_str().unwrap().contains("from itself"),
+        "{found}"
+    );
+}
+
+#[test]
+fn a_submission_that_cannot_be_kept_warm_is_told_how_that_is_done() {
+    let options = ["--json", "--lifetime", "case"];
+    let cold_only = "SEGARENA_SERVE=0; stand_in";
+    let checks = script(cold_only, &options).ends_with(3).checks();
+    assert_eq!(check(&checks, "click 1")["verdict"], "ok");
+    let found = check(&checks, "warm, case");
+    let seen = found["seen"].as_str().unwrap();
+    assert!(
+        seen.contains("organs.npz, box: it ended before it was ready"),
+        "{found}"
+    );
+    assert!(
+        found["advice"].as_str().unwrap().contains("segarena new"),
+        "{found}"
+    );
+}
