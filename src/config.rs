@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use segarena_core::work::KeepWork;
 use serde::Deserialize;
+use serde::de::{self, Deserializer, Visitor};
 use toml::Spanned;
 
 /// The file, key by key.
@@ -38,7 +40,38 @@ pub(crate) struct CasesTable {
 pub(crate) struct OutputTable {
     pub(crate) dir: Option<Spanned<PathBuf>>,
     pub(crate) work_dir: Option<Spanned<String>>,
-    pub(crate) keep_work: bool,
+    #[serde(deserialize_with = "keep_work")]
+    pub(crate) keep_work: KeepWork,
+}
+
+/// `true` is what it was before there was a choice.
+fn keep_work<'de, D: Deserializer<'de>>(deserializer: D) -> Result<KeepWork, D::Error> {
+    struct Word;
+
+    impl Visitor<'_> for Word {
+        type Value = KeepWork;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("true, false, \"last\" or \"all\"")
+        }
+
+        fn visit_bool<E: de::Error>(self, keep: bool) -> Result<KeepWork, E> {
+            Ok(match keep {
+                true => KeepWork::Last,
+                false => KeepWork::Nothing,
+            })
+        }
+
+        fn visit_str<E: de::Error>(self, word: &str) -> Result<KeepWork, E> {
+            match word {
+                "last" => Ok(KeepWork::Last),
+                "all" => Ok(KeepWork::All),
+                other => Err(E::invalid_value(de::Unexpected::Str(other), &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_any(Word)
 }
 
 /// `[protocol]`

@@ -12,6 +12,7 @@ use segarena_core::dialogue::Track;
 use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
 use segarena_core::protocol::Protocol;
 use segarena_core::run::{Evaluation, Restart};
+use segarena_core::work::KeepWork;
 use toml::Spanned;
 
 use crate::args::EvaluateOptions;
@@ -115,7 +116,7 @@ impl Planner<'_> {
             work_dir: None,
             keep_work: self
                 .config
-                .is_some_and(|config| config.file.output.keep_work),
+                .map_or(KeepWork::Nothing, |config| config.file.output.keep_work),
             restart: self.restart(),
             jobs,
         };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use segarena_dialogue::{Answer, Dialogue, Prompt, Scores, Track};
+use segarena_formats::removal::remove_tree;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{
@@ -35,6 +36,14 @@ pub enum SessionError {
     #[error("cannot use the work folder {}: {source}", path.display())]
     Work {
         /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The folders of an interaction could not be kept.
+    #[error("cannot keep the folders of an interaction in {}: {source}", path.display())]
+    Keep {
+        /// Where.
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
@@ -87,6 +96,8 @@ pub struct SessionSetting<'a> {
     pub protocol: &'a Protocol,
     /// Where results go.
     pub files: &'a SubmissionFiles,
+    /// Whether the folders of each interaction are kept among the results.
+    pub keeps_each: bool,
     /// Who hears of what happens.
     pub observer: &'a dyn Observer,
     /// How long to wait before an engine that failed for a moment is asked again.
@@ -136,6 +147,10 @@ impl<'a> Session<'a> {
                 ..InteractionRecord::skipped(case.truth.keys().labels())
             })
             .collect();
+        let kept = setting.files.kept(case.stem());
+        // Those of an earlier run.
+        let removed = tokio::task::block_in_place(|| remove_tree(&kept));
+        removed.map_err(|source| SessionError::Keep { path: kept, source })?;
         let path = setting.files.predictions(case.stem());
         let asked = setting.track.prompts().len() - skipped.len();
         let results = ResultWriter::create(&path, case.image.shape(), asked)?;
@@ -214,6 +229,7 @@ impl<'a> Session<'a> {
         });
         let record = tokio::task::block_in_place(|| -> Result<_, SessionError> {
             let judged = self.judge(&execution.ending)?;
+            self.keep_folders(index)?;
             self.results.push(self.dialogue.prediction().cast.view())?;
             Ok(self.record(prompt, execution, judged))
         })?;
@@ -287,6 +303,27 @@ impl<'a> Session<'a> {
             worker: setting.worker,
         };
         self.submission.infer(&request).await
+    }
+
+    /// Keeps the folders as the submission left them, where that is asked for.
+    fn keep_folders(&self, index: usize) -> Result<(), SessionError> {
+        if !self.setting.keeps_each {
+            return Ok(());
+        }
+        let path = self
+            .setting
+            .files
+            .kept(self.case.stem())
+            .join(index.to_string());
+        match self.work.copy_to(&path) {
+            Ok(0) => Ok(()),
+            Ok(left_out) => {
+                let folder = path.display();
+                tracing::warn!(left_out, %folder, "not all that a submission left is kept");
+                Ok(())
+            }
+            Err(source) => Err(SessionError::Keep { path, source }),
+        }
     }
 
     /// Reads the prediction, decides on the outcome, and has the dialogue score what is now the

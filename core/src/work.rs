@@ -11,12 +11,28 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use segarena_formats::copying::copy_folder;
 use segarena_formats::removal::{remove_folder_in, remove_tree, remove_tree_in, restore_folder};
 
 use crate::npz::Folder;
 
 const INPUTS: &str = "inputs";
 const OUTPUTS: &str = "outputs";
+
+/// What of the folders that submissions see is left behind, for somebody to look at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeepWork {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Each case's, as its last interaction left them, where they were made.
+    Last,
+    /// Each interaction's, among the results: `OUT/TEAM/kept/CASE/N`.
+    All,
+}
+
+/// So much of each of an interaction's folders is copied, in bytes.
+const MOST_KEPT: u64 = 16 << 30;
 
 /// A case's private folders, `inputs/` and `outputs/`. Removed when dropped, unless kept.
 ///
@@ -133,6 +149,33 @@ impl WorkFolder {
         self.restored(INPUTS)?;
         self.restored(OUTPUTS)?;
         Ok(())
+    }
+
+    /// Copies both folders as they are now to `to`, which is made anew. Returns how many files and
+    /// folders were left out: what is no regular file, and what is too much.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn copy_to(&self, to: &Path) -> io::Result<usize> {
+        remove_tree(to)?;
+        fs::create_dir_all(to)?;
+        let mut left_out = 0;
+        for name in [INPUTS, OUTPUTS] {
+            left_out += copy_folder(self.restored(name)?, &to.join(name), MOST_KEPT)?;
+        }
+        Ok(left_out)
+    }
+
+    /// Fills `outputs/` with what an interaction left whose folders were [copied](Self::copy_to)
+    /// to `kept`.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn take_outputs_of(&self, kept: &Path) -> io::Result<()> {
+        let left = File::open(kept.join(OUTPUTS))?;
+        remove_tree(&self.outputs)?;
+        copy_folder(left, &self.outputs, MOST_KEPT)?;
+        self.restore()
     }
 
     /// Removes a folder that stands where a model input is to be written: a file, a link or a
@@ -333,6 +376,23 @@ mod tests {
         let found = precious.join("outputs").metadata().unwrap();
         assert_eq!(found.permissions().mode() & 0o777, 0o700);
         assert!(precious.join("inputs/x.npz").is_dir());
+    }
+
+    #[test]
+    fn what_an_interaction_left_is_copied_and_taken_up_again() {
+        let (parent, folder) = folder();
+        fs::write(folder.inputs().join("x.npz"), "input").unwrap();
+        fs::write(folder.outputs().join("state"), "1").unwrap();
+        symlink("/etc/passwd", folder.outputs().join("x.npz")).unwrap();
+        let kept = parent.path().join("kept/x/1");
+        assert_eq!(folder.copy_to(&kept).unwrap(), 1);
+        fs::write(folder.outputs().join("state"), "2").unwrap();
+        assert_eq!(fs::read(kept.join("inputs/x.npz")).unwrap(), b"input");
+        folder.take_outputs_of(&kept).unwrap();
+        assert_eq!(fs::read(folder.outputs().join("state")).unwrap(), b"1");
+        assert_eq!(folder.outputs().read_dir().unwrap().count(), 1);
+        // What was there before goes.
+        assert_eq!(folder.copy_to(&kept).unwrap(), 0);
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitStatus> {
         options.interaction,
         &files.image,
         &past.files.predictions(files.stem()),
+        &past.files.kept(files.stem()),
         &folder,
     )?;
     let known = run.record.cases.iter().find(|known| known.name == case);
@@ -56,7 +57,7 @@ pub(crate) fn replay(options: &ReplayOptions) -> anyhow::Result<ExitStatus> {
         stderr::line("note: the image or the ground truth is not the file that was evaluated");
     }
     stdout::print(&format!(
-        "inputs   {}\noutputs  {} ({}; what else a submission keeps in either folder is not saved)\n",
+        "inputs   {}\noutputs  {} ({})\n",
         replayed.inputs.display(),
         replayed.outputs.display(),
         replayed.left

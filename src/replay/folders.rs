@@ -26,7 +26,8 @@ pub(crate) struct Replayed {
 
 /// Makes the folders of interaction `index` of a case below `folder`; what is there is removed.
 ///
-/// `predictions` is the case's saved `CASE.npz`.
+/// `predictions` is the case's saved `CASE.npz`, `kept` the folder of its interactions' folders,
+/// where these were kept.
 ///
 /// # Errors
 /// When there was no such interaction, the image or the predictions can't be read, or the folders
@@ -36,6 +37,7 @@ pub(crate) fn make(
     index: usize,
     image: &Path,
     predictions: &Path,
+    kept: &Path,
     folder: &Path,
 ) -> anyhow::Result<Replayed> {
     let before = before(record, index)?;
@@ -62,12 +64,19 @@ pub(crate) fn make(
         Prompt::boxes(index)
     };
     write_input(&inputs, name, &image, &prompt)?;
-    let left = match previous {
-        Some(previous) => {
-            write_volume(&work.outputs().join(&record.case), "segs", previous.view())?;
-            "the prediction before, as uint8"
+    let kept = before.last().map(|last| kept.join(last.index.to_string()));
+    let left = match (kept.filter(|kept| kept.is_dir()), previous) {
+        (Some(kept), _) => {
+            let taken = work.take_outputs_of(&kept);
+            taken.with_context(|| format!("cannot read {}", kept.display()))?;
+            "what the interaction before left"
         }
-        None => "empty",
+        (None, Some(previous)) => {
+            write_volume(&work.outputs().join(&record.case), "segs", previous.view())?;
+            "the prediction before, as uint8; what else a submission keeps in either folder is not \
+             saved"
+        }
+        (None, None) => "empty; what a submission keeps in either folder is not saved",
     };
     Ok(Replayed {
         inputs: work.inputs().to_owned(),

@@ -17,6 +17,7 @@ use segarena_core::npz::NpzMembers;
 use segarena_core::protocol::Protocol;
 use segarena_core::record::{InteractionRecord, Outcome};
 use segarena_core::run::{Evaluation, OutputFolder, Restart, RunSummary};
+use segarena_core::work::KeepWork;
 use tokio_util::sync::CancellationToken;
 
 use super::perfect_case::PerfectCaseTrack;
@@ -265,7 +266,7 @@ impl Stage<'_> {
             lifetime,
             output: output.clone(),
             work_dir: None,
-            keep_work: true,
+            keep_work: KeepWork::Last,
             restart: Restart::Nothing,
             jobs: 1,
         };

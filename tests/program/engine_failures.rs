@@ -18,6 +18,7 @@ use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
 use segarena_core::event::{Event, Observer};
 use segarena_core::protocol::Protocol;
 use segarena_core::run::{Evaluation, Restart, RunError, RunSummary};
+use segarena_core::work::KeepWork;
 use segarena_process::ProcessBackend;
 use tokio_util::sync::CancellationToken;
 
@@ -123,7 +124,7 @@ async fn evaluate(
         lifetime: Lifetime::Interaction,
         output: folder.join("out"),
         work_dir: None,
-        keep_work: false,
+        keep_work: KeepWork::Nothing,
         restart: Restart::Nothing,
         jobs: 1,
     };

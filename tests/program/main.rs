@@ -13,6 +13,7 @@ mod fuzz_seeds;
 mod golden;
 mod idle;
 mod init;
+mod kept;
 mod nifti;
 mod parity;
 mod past_runs;

@@ -43,6 +43,28 @@ fn the_model_input_of_an_interaction_is_made_again_byte_for_byte() {
 }
 
 #[test]
+fn what_the_interaction_before_left_is_there_again_where_it_was_kept() {
+    let scenario = Scenario::new()
+        .case("phantom_perfect")
+        .table("[protocol]\nclicks = 2")
+        .script("team", "stand_in; echo x >> \"$OUTPUTS/state\"");
+    scenario.command();
+    let config = scenario.path().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("dir = \"out\"", "dir = \"out\"\nkeep_work = \"all\"");
+    fs::write(config, text).unwrap();
+    segarena(scenario.path(), &["evaluate", "-c", "config.toml"]).ends_with(0);
+    for (index, state) in [("2", "x\n"), ("3", "x\nx\n")] {
+        replay(&scenario, &["team", "phantom_perfect", index])
+            .ends_with(0)
+            .prints(&["what the interaction before left"]);
+        let made = scenario.result(&format!("team/replay/phantom_perfect.{index}/outputs"));
+        assert_eq!(fs::read_to_string(made.join("state")).unwrap(), state);
+        assert!(made.join("phantom_perfect.npz").is_file());
+    }
+}
+
+#[test]
 fn an_interaction_run_again_predicts_what_it_predicted() {
     let scenario = kept();
     for index in 1..=6 {

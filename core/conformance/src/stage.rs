@@ -23,6 +23,7 @@ use segarena_core::npz::{NpzFile, write_volume};
 use segarena_core::protocol::Protocol;
 use segarena_core::record::{CaseRecord, InteractionRecord};
 use segarena_core::run::{Evaluation, Restart, RunError, RunSummary};
+use segarena_core::work::KeepWork;
 
 /// Memory that every script of the suite but the greedy one is content with.
 const PLENTY: u64 = 512 << 20;
@@ -114,7 +115,7 @@ impl<'a> Stage<'a> {
             lifetime: self.lifetime,
             output: self.output(),
             work_dir: None,
-            keep_work: false,
+            keep_work: KeepWork::Nothing,
             restart: Restart::Everything,
             jobs: self.jobs,
         };
@@ -175,9 +176,8 @@ impl<'a> Stage<'a> {
             status
         });
         let mut limits = status.limits.iter();
-        limits.any(|limit| {
-            limit.limit == asked && matches!(limit.enforcement, Enforcement::Enforced)
-        })
+        limits
+            .any(|limit| limit.limit == asked && matches!(limit.enforcement, Enforcement::Enforced))
     }
 
     /// The output folder.

@@ -5,6 +5,7 @@
 //! is executed.
 #![warn(missing_docs)]
 
+pub mod copying;
 pub mod nifti;
 pub mod npz;
 pub mod removal;

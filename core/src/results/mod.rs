@@ -124,6 +124,11 @@ impl SubmissionFiles {
         self.folder.join("logs")
     }
 
+    /// `OUT/TEAM/kept/CASE`, for the folders of each interaction, where they are kept.
+    pub fn kept(&self, case_stem: &str) -> PathBuf {
+        self.folder.join("kept").join(case_stem)
+    }
+
     /// The log of one interaction, relative to [`Self::folder`].
     pub fn log_name(case_stem: &str, interaction: usize) -> String {
         format!("logs/{case_stem}.{interaction}.log")

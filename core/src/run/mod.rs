@@ -33,6 +33,7 @@ use crate::record::CaseRecord;
 use crate::results::WriteError;
 use crate::retry::RetryingBackend;
 use crate::session::SessionError;
+use crate::work::KeepWork;
 
 pub use checked::{CheckedCase, CheckedCases};
 pub use earlier::OtherResults;
@@ -78,8 +79,8 @@ pub struct Evaluation {
     pub output: PathBuf,
     /// Where work folders are made; none: inside the output folder.
     pub work_dir: Option<PathBuf>,
-    /// Leave the work folders behind.
-    pub keep_work: bool,
+    /// What of the work folders is left behind.
+    pub keep_work: KeepWork,
     /// What an earlier run left that is discarded instead of gone on from.
     pub restart: Restart,
     /// Cases side by side, at least 1.

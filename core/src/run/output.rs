@@ -8,6 +8,7 @@ use super::{Evaluation, RunRecord, Shard, ShardRecord};
 use crate::backend::PrepareProgress;
 use crate::event::{Event, Observer};
 use crate::results::{SubmissionFiles, WriteError, create_folder, remove_temporaries};
+use crate::work::KeepWork;
 use segarena_formats::removal::remove_tree;
 
 /// An output folder.
@@ -60,7 +61,7 @@ impl OutputFolder {
         for submission in &evaluation.submissions {
             remove_temporaries(self.submission(&submission.name).folder());
         }
-        if !evaluation.keep_work {
+        if evaluation.keep_work != KeepWork::Last {
             let _ = remove_tree(&self.private().join("work"));
         }
         self.sweep_work_dir(evaluation);
@@ -71,7 +72,7 @@ impl OutputFolder {
         for submission in &evaluation.submissions {
             remove_temporaries(self.submission(&submission.name).folder());
         }
-        if evaluation.keep_work {
+        if evaluation.keep_work == KeepWork::Last {
             return;
         }
         for entry in std::fs::read_dir(self.own())

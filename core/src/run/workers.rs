@@ -19,7 +19,7 @@ use crate::hash::hash_file;
 use crate::record::{CaseRecord, InteractionRecord};
 use crate::results::{SubmissionFiles, create_folder, metrics_table, write_json, write_whole};
 use crate::session::{Session, SessionError, SessionSetting};
-use crate::work::{CasesFolder, WorkFolder};
+use crate::work::{CasesFolder, KeepWork, WorkFolder};
 
 /// One submission, ready to run on all cases.
 pub(super) struct SubmissionRun {
@@ -284,6 +284,7 @@ impl Shared {
             protocol: &evaluation.protocol,
             files: &run.files,
             observer: &*run.observer,
+            keeps_each: evaluation.keep_work == KeepWork::All,
             waits: &crate::retry::WAITS,
             cancel: at.stop,
             worker: at.worker,
@@ -316,10 +317,9 @@ impl Shared {
             path: path.clone(),
             source,
         })?;
-        Ok(if self.run.evaluation.keep_work {
-            folder.kept()
-        } else {
-            folder
+        Ok(match self.run.evaluation.keep_work {
+            KeepWork::Last => folder.kept(),
+            KeepWork::Nothing | KeepWork::All => folder,
         })
     }
 
@@ -333,10 +333,9 @@ impl Shared {
             path: cases.path().join(files.stem()),
             source,
         })?;
-        Ok(if self.run.evaluation.keep_work {
-            folder.kept_at(self.run.work.join(files.stem()))
-        } else {
-            folder
+        Ok(match self.run.evaluation.keep_work {
+            KeepWork::Last => folder.kept_at(self.run.work.join(files.stem())),
+            KeepWork::Nothing | KeepWork::All => folder,
         })
     }
 
