@@ -69,6 +69,12 @@ fn misbehaves_by_text(script: &str) -> Value {
 /// Has the evil one and the sound one evaluated.
 #[track_caller]
 fn runs_beside_a_sound_one(scenario: Scenario, script: &str) -> Scenario {
+    runs_beside(scenario, script, 3)
+}
+
+/// The same, ending with this status.
+#[track_caller]
+fn runs_beside(scenario: Scenario, script: &str, status: i32) -> Scenario {
     let scenario = scenario.script("evil", script).stand_in("sound");
     let mut command = scenario.command();
     let mut run = command
@@ -80,7 +86,7 @@ fn runs_beside_a_sound_one(scenario: Scenario, script: &str) -> Scenario {
     let mut pipe = run.stderr.take().unwrap();
     pipe.read_to_string(&mut said).unwrap();
     let used = run.wait4().unwrap();
-    assert_eq!(used.status.code(), Some(3), "{said}");
+    assert_eq!(used.status.code(), Some(status), "{said}");
     assert!(!said.contains("panicked"), "{said}");
     let memory = used.rusage.maxrss;
     assert!(memory < MOST_MEMORY, "{memory} bytes of memory");
@@ -374,4 +380,87 @@ fn stored_member(file: &Path, name: &[u8]) -> Vec<u8> {
     let at = bytes.windows(name.len()).position(|window| window == name);
     let start = at.unwrap() + name.len() + 64;
     bytes[start..start + 64].to_vec()
+}
+
+/// Does this at each request, and says that it is done; it lives on meanwhile.
+fn serve(each: &str) -> String {
+    format!(
+        "echo '{{\"segarena\": \"ready\"}}'; here=$PWD
+while read -r line; do
+  rest=${{line#*'\"outputs\":\"'}}; OUTPUTS=${{rest%%'\"'*}}
+  rest=${{line#*'\"inputs\":\"'}}; INPUTS=${{rest%%'\"'*}}
+  f=\"$OUTPUTS/{CASE}.npz\"
+  {each}
+  cd \"$here\"; printf '\\n{{\"segarena\": \"done\"}}\\n'
+done"
+    )
+}
+
+#[test]
+fn a_submission_that_is_kept_warm_misbehaves_in_vain() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let precious = elsewhere.path().join("precious");
+    fs::create_dir_all(precious.join("outputs")).unwrap();
+    fs::write(precious.join(format!("outputs/{CASE}.npz")), "kept").unwrap();
+    let precious = precious.display();
+    let tried = [
+        ("ln -sf /dev/zero \"$f\"".to_owned(), "bad_output"),
+        ("rm -f \"$f\"; mkfifo \"$f\"".to_owned(), "bad_output"),
+        ("mkdir -p \"$f/x\"".to_owned(), "bad_output"),
+        ("rm -rf \"$INPUTS\" \"$OUTPUTS\"".to_owned(), "no_output"),
+        (
+            format!("d=$(dirname \"$INPUTS\"); rm -rf \"$d\"; ln -s '{precious}' \"$d\""),
+            "no_output",
+        ),
+        (
+            "(SEGARENA_SERVE=0; stand_in); chmod 000 \"$INPUTS\" \"$OUTPUTS\"".to_owned(),
+            "ok",
+        ),
+        (
+            "head -c 1G /dev/zero; (SEGARENA_SERVE=0; stand_in)".to_owned(),
+            "ok",
+        ),
+    ];
+    for ((each, outcome), lifetime) in tried.iter().zip(["run", "case"].iter().cycle()) {
+        let scenario = Scenario::new().arguments(&["--lifetime", lifetime]);
+        let scenario = scenario.case(CASE).table("[protocol]\nclicks = 1");
+        let status = if *outcome == "ok" { 0 } else { 3 };
+        let scenario = runs_beside(scenario, &serve(each), status);
+        let sound = scenario.record("sound", CASE);
+        assert_eq!(sound["interactions"][1]["dsc"], 1.0, "{sound}");
+        let evil = scenario.record("evil", CASE);
+        for index in [1, 2] {
+            outcome_is(&evil, index, outcome, "");
+        }
+    }
+    let kept = elsewhere
+        .path()
+        .join(format!("precious/outputs/{CASE}.npz"));
+    assert_eq!(fs::read(kept).unwrap(), b"kept");
+}
+
+/// It may spoil its prediction or not; it goes on changing its folders after its answer.
+#[test]
+fn folders_that_a_living_submission_keeps_changing_never_break_the_run() {
+    let changes = "(SEGARENA_SERVE=0; stand_in)
+  test -e started || { touch started; d=$(dirname \"$INPUTS\"); (while :; do
+    head -c 64 /dev/urandom >> \"$f\"; mv \"$OUTPUTS\" \"$d/aside\"; ln -s / \"$OUTPUTS\"
+    rm \"$OUTPUTS\"; mv \"$d/aside\" \"$OUTPUTS\"; chmod 000 \"$INPUTS\"
+  done) >/dev/null 2>&1 & }";
+    for lifetime in ["case", "run"] {
+        let scenario = Scenario::new()
+            .case(CASE)
+            .table("[protocol]\nclicks = 5")
+            .arguments(&["--lifetime", lifetime])
+            .script("evil", &serve(changes))
+            .stand_in("sound");
+        let ran = scenario.evaluate();
+        assert!([0, 3].contains(&ran.status), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+        assert_eq!(
+            scenario.record("sound", CASE)["interactions"][5]["dsc"],
+            1.0
+        );
+        assert_eq!(scenario.table_rows("evil").len(), 1);
+    }
 }

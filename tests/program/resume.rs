@@ -1,13 +1,12 @@
 //! Whenever the run is killed, it goes on where it was, and ends with the same files.
 
 use std::fs;
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::golden::{compare_with_golden, golden};
 use crate::reproducible::results;
-use crate::scenario::kills::{kill_again_and_again, start};
+use crate::scenario::kills::{ends, is_alive, kill_again_and_again, start, written};
 use crate::scenario::{ProgramOutput, Scenario};
 
 /// A submission that takes a while at each interaction, so that a kill finds it anywhere, and
@@ -82,41 +81,6 @@ fn what_a_killed_run_left_running_is_killed_by_the_next_one() {
     scenario.evaluate().ends_with(0);
     for pid in &processes {
         ends(pid);
-    }
-}
-
-/// The process id that a submission writes into a file.
-fn written(file: &Path) -> String {
-    let began = Instant::now();
-    loop {
-        let text = fs::read_to_string(file).unwrap_or_default();
-        if text.ends_with('\n') {
-            return text.trim().to_owned();
-        }
-        assert!(began.elapsed() < Duration::from_secs(60), "no {file:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Whether a process is there and no zombie: these have no command line.
-fn is_alive(pid: &str) -> bool {
-    // Not by its arguments, of which a process has none while it goes to another program.
-    let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
-    stat.is_ok_and(|stat| {
-        let state = stat.rsplit_once(") ").unwrap().1;
-        !state.starts_with(['Z', 'X'])
-    })
-}
-
-#[track_caller]
-fn ends(pid: &str) {
-    let began = Instant::now();
-    while is_alive(pid) {
-        assert!(
-            began.elapsed() < Duration::from_secs(20),
-            "process {pid} is still there"
-        );
-        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

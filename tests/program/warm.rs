@@ -4,6 +4,8 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::reproducible::results;
+use crate::scenario::kills::{ends, is_alive, kill_again_and_again, start, written};
 use crate::scenario::{ProgramOutput, Scenario, segarena};
 
 /// Every case of the fixtures, run with this lifetime.
@@ -136,4 +138,38 @@ fn a_lifetime_that_is_none_is_refused_with_those_there_are() {
         .evaluate()
         .ends_with(2)
         .says(&["interaction, case, run"]);
+}
+
+#[test]
+fn a_warm_run_killed_at_any_point_ends_with_the_files_of_an_undisturbed_one() {
+    for lifetime in ["case", "run"] {
+        let undisturbed = every_case(lifetime);
+        let scenario = Scenario::new().every_case().stand_in("s");
+        let scenario = scenario.arguments(&["--lifetime", lifetime]);
+        let kills = kill_again_and_again(&scenario, 300, 12);
+        scenario.evaluate().ends_with(3);
+        assert!(kills >= 1, "killed only {kills} times");
+        assert_eq!(results(&scenario), results(&undisturbed), "{lifetime}");
+        assert!(scenario.left_behind().is_empty());
+    }
+}
+
+#[test]
+fn a_submission_that_is_kept_warm_does_not_outlive_a_killed_run() {
+    let script = "echo '{\"segarena\": \"ready\"}'; read -r line; setsid sleep 300 & echo $! > stray; \
+                  echo $$ > pid; read -r line; sleep 300";
+    for lifetime in ["case", "run"] {
+        let scenario = Scenario::new()
+            .case("phantom_perfect")
+            .script("s", script)
+            .arguments(&["--lifetime", lifetime]);
+        let mut run = start(&scenario);
+        let processes = ["stray", "pid"].map(|name| written(&scenario.path().join(name)));
+        assert!(processes.iter().all(|pid| is_alive(pid)));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        for pid in &processes {
+            ends(pid);
+        }
+    }
 }

@@ -66,7 +66,7 @@ fn without_times(json: &[u8]) -> Vec<u8> {
     object.remove("fingerprint");
     for interaction in object["interactions"].as_array_mut().unwrap() {
         let interaction = interaction.as_object_mut().unwrap();
-        for key in ["seconds", "phases", "peak_memory"] {
+        for key in ["seconds", "load_seconds", "phases", "peak_memory"] {
             interaction.remove(key);
         }
     }

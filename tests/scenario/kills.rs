@@ -55,3 +55,40 @@ pub fn kill_again_and_again(scenario: &Scenario, longest: u64, most: u64) -> u64
     }
     most
 }
+
+/// The process id that a submission writes into a file.
+#[track_caller]
+pub fn written(file: &Path) -> String {
+    let began = Instant::now();
+    loop {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        if text.ends_with('\n') {
+            return text.trim().to_owned();
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "no {file:?}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether a process is there and no zombie: these have no command line.
+pub fn is_alive(pid: &str) -> bool {
+    // Not by its arguments, of which a process has none while it goes to another program.
+    let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
+    stat.is_ok_and(|stat| {
+        let state = stat.rsplit_once(") ").unwrap().1;
+        !state.starts_with(['Z', 'X'])
+    })
+}
+
+/// Waits until a process has ended.
+#[track_caller]
+pub fn ends(pid: &str) {
+    let began = Instant::now();
+    while is_alive(pid) {
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "process {pid} is still there"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
