@@ -1,6 +1,8 @@
 //! What an interaction costs in an engine's container beside the engine's own `run --rm` of the
 //! same image, by turns in one process: `cargo bench --bench beside_engine_run`.
 
+mod engines;
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,6 +15,8 @@ use segarena_core::backend::{
 use segarena_docker::DockerBackend;
 use segarena_podman::PodmanBackend;
 use tempfile::TempDir;
+
+use engines::{answers, median};
 
 const ROUNDS: usize = 20;
 
@@ -30,15 +34,6 @@ async fn main() -> Result<()> {
         compare("podman", &PodmanBackend::connect(options())).await?;
     }
     Ok(())
-}
-
-fn answers(engine: &str) -> bool {
-    let info = Command::new(engine).arg("info").output();
-    let answers = info.is_ok_and(|output| output.status.success());
-    if !answers {
-        eprintln!("{engine} does not answer: left out");
-    }
-    answers
 }
 
 async fn compare(engine: &str, backend: &dyn InferenceBackend) -> Result<()> {
@@ -115,9 +110,4 @@ fn which(program: &str) -> Option<std::path::PathBuf> {
     std::env::split_paths(&folders)
         .map(|folder| folder.join(program))
         .find(|path| path.is_file())
-}
-
-fn median(times: &mut [f64]) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }

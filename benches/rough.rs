@@ -7,17 +7,16 @@
 //! have one thread and are measured by the time it had of the processor, so that what else the
 //! machine does counts for little. `SEGARENA_BENCH_SHAPE` is the noise's volume.
 
+mod clock;
 mod peers;
 mod phantom;
 
 use std::ffi::OsStr;
 use std::hint::black_box;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ndarray::{Array3, ArrayView3};
 use peak_alloc::PeakAlloc;
-use rustix::time::{ClockId, clock_gettime};
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy};
 use segarena_core::npz::{Folder, read_ground_truth, read_prediction, write_volume};
 use segarena_core::score::score;
@@ -230,26 +229,7 @@ impl Stage {
     }
 }
 
-/// Our side: the median of five.
+/// Our side.
 fn measure(work: impl Fn()) -> Measured {
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
-    work();
-    let bytes = MEMORY.peak_usage().saturating_sub(before) as u64;
-    let mut times = [(); 5].map(|()| {
-        let start = of_the_processor();
-        work();
-        of_the_processor() - start
-    });
-    times.sort();
-    Measured {
-        time: times[2],
-        bytes,
-    }
-}
-
-/// The time that this thread has had of the processor.
-fn of_the_processor() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    clock::median_of_five(&MEMORY, clock::of_the_thread, work)
 }

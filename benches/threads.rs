@@ -5,21 +5,22 @@
 //! libraries; `SEGARENA_BENCH_SHAPE` is the volume. Times are medians of five, by the clock on the
 //! wall, but for the row beside cc3d, which is by the processor's on both sides.
 
+mod clock;
 mod peers;
 mod phantom;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ndarray::{Array3, ArrayView3};
 use peak_alloc::PeakAlloc;
 use rayon::ThreadPool;
-use rustix::time::{ClockId, clock_gettime};
 use segarena_core::clicks::{ChallengePolicy, ClickPolicy};
 use segarena_core::npz::write_volume;
 use segarena_core::score::score;
 use segarena_core::volume::{Comparison, LabelVolume, Spacing, largest_component, surface_overlap};
 
+use clock::{of_the_thread, wall};
 use peers::{Measured, Peers};
 
 /// Counts what is allocated.
@@ -145,32 +146,6 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.0} ms", time.as_secs_f64() * 1e3)
 }
 
-/// The median of five by this clock, and the most memory that one took.
 fn median(clock: fn() -> Duration, work: impl Fn()) -> Measured {
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
-    work();
-    let bytes = MEMORY.peak_usage().saturating_sub(before) as u64;
-    let mut times = [(); 5].map(|()| {
-        let start = clock();
-        work();
-        clock() - start
-    });
-    times.sort();
-    Measured {
-        time: times[2],
-        bytes,
-    }
-}
-
-/// The time on the wall.
-fn wall() -> Duration {
-    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
-    START.elapsed()
-}
-
-/// The time that this thread has had of the processor.
-fn of_the_thread() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    clock::median_of_five(&MEMORY, clock, work)
 }
