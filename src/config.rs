@@ -103,7 +103,7 @@ pub(crate) struct RankingTable {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct RunTable {
     pub(crate) submissions: Option<Spanned<PathBuf>>,
-    pub(crate) jobs: Option<Spanned<usize>>,
+    pub(crate) jobs: Option<Spanned<crate::jobs::Jobs>>,
     pub(crate) threads: Option<Spanned<usize>>,
 }
 

@@ -29,6 +29,7 @@ mod events;
 mod exit;
 mod import;
 mod init;
+mod jobs;
 mod lifetime;
 mod listener;
 mod log;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use segarena_core::backend::{InferenceBackend, Submission};
+use segarena_core::backend::{Cards, InferenceBackend, Submission};
 use segarena_core::case::{CaseChoice, find_cases};
 use segarena_core::clicks::ClickPolicy;
 use segarena_core::dialogue::Track;
@@ -18,6 +18,7 @@ use toml::Spanned;
 use crate::args::EvaluateOptions;
 use crate::config::{ConfigError, LoadedConfig, Place, ProtocolTable};
 use crate::environment::expand;
+use crate::jobs::Jobs;
 use crate::lifetime::lifetime;
 use crate::ranking::{Groups, Settings, columns_of};
 use crate::registry::{BackendSection, PolicyOptions, Registry};
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) threads: Option<usize>,
     /// How the submissions are ranked.
     pub(crate) ranking: Settings,
+    /// Where a case on each graphics card was asked for and there is none, that place.
+    no_cards: Option<Place>,
     /// Where work folders are to be made, before the environment has been looked at.
     work_dir: Option<WorkDir>,
 }
@@ -63,6 +66,15 @@ impl Plan {
     /// The plan with the environment of this machine in it, which may be another than the one it
     /// is only submitted from.
     pub(crate) fn on_this_machine(mut self) -> Result<Self, ConfigError> {
+        if let Some(place) = self.no_cards {
+            return Err(ConfigError::Value {
+                place,
+                message: "`gpus` is one case on each graphics card, and there is none here: \
+                          CUDA_VISIBLE_DEVICES, Slurm and NVIDIA's driver name no card (ask the \
+                          scheduler for some, as with --gres=gpu:1, or give a number)"
+                    .to_owned(),
+            });
+        }
         if let Some(folder) = &self.work_dir {
             let expanded = expand(&folder.given, |name| std::env::var(name).ok());
             let expanded = expanded.map_err(|message| ConfigError::Value {
@@ -85,13 +97,13 @@ impl Planner<'_> {
     fn plan(&self) -> anyhow::Result<Plan> {
         let images = self.images()?;
         let output = self.output()?;
-        let backend = self.backend(&output)?;
+        let jobs = self.jobs()?;
+        let backend = self.backend(&output, &jobs)?;
         let lifetime = lifetime(self.options.lifetime, self.config, &*backend)?;
         let protocol = self.protocol()?;
         let track = self.track(&protocol)?;
         let ground_truth = self.ground_truth()?;
         let submissions = self.submissions(backend.kind())?;
-        let jobs = self.jobs()?;
         let threads = self.threads()?;
         let choice = CaseChoice {
             names: self.options.cases.clone(),
@@ -118,11 +130,12 @@ impl Planner<'_> {
                 .config
                 .map_or(KeepWork::Nothing, |config| config.file.output.keep_work),
             restart: self.restart(),
-            jobs,
+            jobs: jobs.count(),
         };
         Ok(Plan {
             evaluation,
             threads,
+            no_cards: jobs.no_cards(),
             work_dir: self.work_dir(),
             ranking,
         })
@@ -148,9 +161,26 @@ impl Planner<'_> {
         })
     }
 
-    fn backend(&self, output: &Path) -> Result<Arc<dyn InferenceBackend>, ConfigError> {
+    fn backend(
+        &self,
+        output: &Path,
+        jobs: &SideBySide,
+    ) -> Result<Arc<dyn InferenceBackend>, ConfigError> {
         let (section, place) = self.backend_section();
-        let section = section.for_output(output);
+        let mut section = section.for_output(output);
+        if let SideBySide::OnCards { cards, place } = jobs {
+            if let Some(other) = section.chooses_other_cards() {
+                return Err(ConfigError::Value {
+                    place: place.clone(),
+                    message: format!(
+                        "`gpus` gives each case side by side a graphics card of its own, and \
+                         gpus = \"{other}\" under [backend] gives all the same (leave one of the \
+                         two out)"
+                    ),
+                });
+            }
+            section = section.for_cards(cards.own().to_vec());
+        }
         match self.registry.backend(&section) {
             Some(backend) => backend,
             None => Err(ConfigError::Value {
@@ -375,10 +405,23 @@ impl Planner<'_> {
         }
     }
 
-    fn jobs(&self) -> Result<usize, ConfigError> {
-        let flag = at_least_one(self.options.jobs, || Place::Flag("--jobs"))?;
-        let file = self.count("run.jobs", |config| config.file.run.jobs.as_ref())?;
-        Ok(flag.or(file).unwrap_or(1))
+    fn jobs(&self) -> Result<SideBySide, ConfigError> {
+        let flag = self.options.jobs.map(|jobs| (jobs, Place::Flag("--jobs")));
+        let in_file = self.config.and_then(|config| {
+            let jobs = config.file.run.jobs.as_ref()?;
+            Some((*jobs.get_ref(), config.place("run.jobs", jobs)))
+        });
+        match flag.or(in_file) {
+            None => Ok(SideBySide::Count(1)),
+            Some((Jobs::Count(count), place)) => {
+                at_least_one(Some(count), || place)?;
+                Ok(SideBySide::Count(count))
+            }
+            Some((Jobs::Gpus, place)) => Ok(SideBySide::OnCards {
+                cards: Cards::here(),
+                place,
+            }),
+        }
     }
 
     fn threads(&self) -> Result<Option<usize>, ConfigError> {
@@ -421,6 +464,36 @@ impl Planner<'_> {
             value: config.resolve(path.get_ref()),
             place: config.place(key, path),
         })
+    }
+}
+
+/// The cases that run side by side.
+enum SideBySide {
+    /// So many.
+    Count(usize),
+    /// One on each of these graphics cards.
+    OnCards {
+        cards: Cards,
+        /// Where that was asked for.
+        place: Place,
+    },
+}
+
+impl SideBySide {
+    /// How many; where there is no card, one, with which nothing is run.
+    fn count(&self) -> usize {
+        match self {
+            Self::Count(count) => *count,
+            Self::OnCards { cards, .. } => cards.own().len().max(1),
+        }
+    }
+
+    /// Where cards were asked for, if there is none.
+    fn no_cards(&self) -> Option<Place> {
+        match self {
+            Self::OnCards { cards, place } if cards.own().is_empty() => Some(place.clone()),
+            _ => None,
+        }
     }
 }
 
@@ -527,7 +600,7 @@ fn check_clicks(clicks: usize, place: impl Fn() -> Place) -> Result<(), ConfigEr
 
 fn at_least_one(
     count: Option<usize>,
-    place: impl Fn() -> Place,
+    place: impl FnOnce() -> Place,
 ) -> Result<Option<usize>, ConfigError> {
     match count {
         Some(0) => Err(ConfigError::Value {

@@ -77,7 +77,8 @@ impl Registry {
     pub fn built_in() -> Self {
         let mut registry = Self::empty();
         registry.add_backend(ProcessBackend::KIND, |section| {
-            Ok(Arc::new(ProcessBackend::new(section.read()?)))
+            let backend = ProcessBackend::new(section.read()?);
+            Ok(Arc::new(backend.with_cards(section.cards.clone())))
         });
         registry.add_backend(segarena_docker::KIND, |section| {
             let options = section.read()?;
@@ -181,6 +182,8 @@ pub struct BackendSection {
     kind: String,
     source: Option<(PathBuf, String)>,
     output: Option<PathBuf>,
+    /// Graphics cards, one for each of the cases side by side.
+    cards: Vec<String>,
 }
 
 /// Where in the output folder converted images are kept.
@@ -193,6 +196,7 @@ impl BackendSection {
             kind: kind.to_owned(),
             source: Some((path.to_owned(), text.to_owned())),
             output: None,
+            cards: Vec::new(),
         }
     }
 
@@ -202,6 +206,7 @@ impl BackendSection {
             kind: kind.to_owned(),
             source: None,
             output: None,
+            cards: Vec::new(),
         }
     }
 
@@ -211,6 +216,19 @@ impl BackendSection {
             output: Some(std::path::absolute(output).unwrap_or_else(|_| output.to_owned())),
             ..self
         }
+    }
+
+    /// The section of a run whose cases side by side each have one of these graphics cards.
+    pub(crate) fn for_cards(self, cards: Vec<String>) -> Self {
+        Self { cards, ..self }
+    }
+
+    /// What the section says of graphics cards, where that is not one for each case.
+    pub(crate) fn chooses_other_cards(&self) -> Option<String> {
+        let (_, text) = self.source.as_ref()?;
+        let file: toml::Table = toml::from_str(text).ok()?;
+        let gpus = file.get("backend")?.get("gpus")?.as_str()?;
+        (gpus != "auto").then(|| gpus.to_owned())
     }
 
     /// The options of Apptainer, with the folder of its converted images.

@@ -122,6 +122,7 @@ pub(crate) fn official_spellings(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jobs::Jobs;
 
     fn evaluate(words: &[&str]) -> EvaluateOptions {
         let words = words.iter().map(OsString::from);
@@ -163,7 +164,7 @@ mod tests {
         let options = evaluate(&["s", "evaluate", "--case", "a", "--case", "b.npz", "-j", "2"]);
         assert_eq!(
             (options.cases, options.jobs),
-            (vec!["a".into(), "b.npz".into()], Some(2))
+            (vec!["a".into(), "b.npz".into()], Some(Jobs::Count(2)))
         );
     }
 

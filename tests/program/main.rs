@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod cards;
 mod demo;
 mod dialogue;
 mod documents;

@@ -9,10 +9,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use segarena_child::ChildCommand;
-use segarena_container::limits::{graphics_cards, key};
+use segarena_container::limits::key;
 use segarena_container::options::Gpus;
 use segarena_contract::{
-    BackendError, BackendErrorKind, Enforcement, Execution, InteractionRequest, Limit, LimitStatus,
+    BackendError, BackendErrorKind, Cards, Enforcement, Execution, InteractionRequest, Limit,
+    LimitStatus,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -174,7 +175,11 @@ impl Launcher {
             memory: Some(config.memory.as_u64()),
             cpus: config.cpus,
             pids: Some(config.pids),
-            cards: cards(&config.gpus)?,
+            cards: cards(
+                &config.gpus,
+                Path::new("/proc/driver/nvidia/version").exists(),
+                Cards::here().at_least_one().own(),
+            )?,
         };
         let of_memory = Limits {
             memory: asked.memory,
@@ -315,23 +320,26 @@ fn by_job(able: Result<(), String>, asked: u64) -> Result<(), String> {
     }
 }
 
-/// The cards that containers are given.
-fn cards(asked: &Gpus) -> Result<Vec<String>, BackendError> {
-    let has_driver = Path::new("/proc/driver/nvidia/version").exists();
+/// What containers are given of the cards that there are: an entry for each case side by side, by
+/// turns. A container is a process of the job and is told of its cards as one.
+fn cards(asked: &Gpus, has_driver: bool, there: &[String]) -> Result<Vec<String>, BackendError> {
+    let refused = |why: &str, advice: &str| {
+        let message = format!("`gpus` asks for graphics cards and this {why}");
+        let advice = format!("{advice}, or set gpus = \"none\"");
+        Err(BackendError::new(BackendErrorKind::Unsupported, message).with_advice(advice))
+    };
     match asked {
         Gpus::None => Ok(Vec::new()),
         Gpus::Auto if !has_driver => Ok(Vec::new()),
-        Gpus::All | Gpus::Ids(_) if !has_driver => Err(BackendError::new(
-            BackendErrorKind::Unsupported,
-            "`gpus` asks for graphics cards and this machine has no NVIDIA driver",
-        )
-        .with_advice("run it where there is one, or set gpus = \"none\"")),
-        Gpus::Auto => Ok(match std::env::var("CUDA_VISIBLE_DEVICES") {
-            // What a scheduler has given this job.
-            Ok(given) if !given.is_empty() => given.split(',').map(str::to_owned).collect(),
-            _ => graphics_cards(),
-        }),
-        Gpus::All => Ok(vec![graphics_cards().join(",")]),
+        Gpus::All | Gpus::Ids(_) if !has_driver => {
+            refused("machine has no NVIDIA driver", "run it where there is one")
+        }
+        Gpus::Auto => Ok(there.to_vec()),
+        Gpus::All if there.is_empty() => refused(
+            "job was given none",
+            "ask the scheduler for cards (--gres=gpu:1)",
+        ),
+        Gpus::All => Ok(vec![there.join(",")]),
         Gpus::Ids(ids) => Ok(vec![ids.join(",")]),
     }
 }
@@ -465,6 +473,20 @@ mod tests {
             "SINGULARITY_BINDPATH",
         ];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn cards_are_those_that_the_job_was_given() {
+        let given = ["0".to_owned(), "1".to_owned()];
+        let cards = |asked, there: &[String]| super::cards(&asked, true, there);
+        // Each case side by side has one of these, or all at once.
+        assert_eq!(cards(Gpus::Auto, &given).unwrap(), given);
+        assert_eq!(cards(Gpus::All, &given).unwrap(), ["0,1"]);
+        assert!(cards(Gpus::None, &given).unwrap().is_empty());
+        assert!(cards(Gpus::Auto, &[]).unwrap().is_empty());
+        let error = cards(Gpus::All, &[]).unwrap_err().to_string();
+        assert!(error.contains("this job was given none"), "{error}");
+        assert!(super::cards(&Gpus::All, false, &given).is_err());
     }
 
     #[test]

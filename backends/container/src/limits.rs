@@ -1,6 +1,6 @@
 //! What a container may use: what the options ask for, as far as the engine can enforce it here.
 
-use segarena_contract::{BackendError, BackendErrorKind, Enforcement, Limit, LimitStatus};
+use segarena_contract::{BackendError, BackendErrorKind, Cards, Enforcement, Limit, LimitStatus};
 
 use crate::about::About;
 use crate::options::{ContainerOptions, Gpus};
@@ -86,7 +86,11 @@ impl Limits {
             shm_size: options.shm_bytes(),
             network: options.network.clone(),
             no_new_privileges: options.no_new_privileges,
-            gpus: devices(&options.gpus, about.gpus.as_deref())?,
+            gpus: devices(
+                &options.gpus,
+                about.gpus.as_deref(),
+                Cards::here().are_given(),
+            )?,
         };
         Ok((limits, statuses))
     }
@@ -105,7 +109,9 @@ impl Limits {
     }
 }
 
-fn devices(asked: &Gpus, there: Option<&[String]>) -> Result<Devices, BackendError> {
+/// The cards that are asked for. Of cards that were `given` to this job, all are those and not the
+/// machine's.
+fn devices(asked: &Gpus, there: Option<&[String]>, given: bool) -> Result<Devices, BackendError> {
     match (asked, there) {
         (Gpus::None, _) | (Gpus::Auto, None | Some([])) => Ok(Devices::None),
         (Gpus::Auto, Some(ids)) => Ok(Devices::OneOf(ids.to_vec())),
@@ -117,16 +123,21 @@ fn devices(asked: &Gpus, there: Option<&[String]>) -> Result<Devices, BackendErr
             "install the NVIDIA container toolkit (Docker: the nvidia runtime; Podman: nvidia-ctk \
              cdi generate), or set gpus = \"none\"",
         )),
+        (Gpus::All, Some([])) => Err(BackendError::new(
+            BackendErrorKind::Unsupported,
+            "`gpus` asks for graphics cards and this job was given none",
+        )
+        .with_advice("ask the scheduler for cards (--gres=gpu:1), or set gpus = \"none\"")),
+        (Gpus::All, Some(ids)) if given => Ok(Devices::Ids(ids.to_vec())),
         (Gpus::All, Some(_)) => Ok(Devices::All),
         (Gpus::Ids(ids), Some(_)) => Ok(Devices::Ids(ids.clone())),
     }
 }
 
-/// The graphics cards of this machine, by number; one where the driver does not say how many.
+/// The graphics cards for an engine that can give a container any: those that this job was given,
+/// as the machine names them, else all; one where the driver does not say how many.
 pub fn graphics_cards() -> Vec<String> {
-    let cards = std::fs::read_dir("/proc/driver/nvidia/gpus").into_iter();
-    let count = cards.flatten().count().max(1);
-    (0..count).map(|number| number.to_string()).collect()
+    Cards::here().at_least_one().machine().to_vec()
 }
 
 fn unable(what: &str, about: &About) -> String {
@@ -213,9 +224,23 @@ mod tests {
 
     #[test]
     fn cards_that_are_asked_for_and_cannot_be_given_are_refused() {
-        assert_eq!(devices(&Gpus::Auto, None).unwrap(), Devices::None);
-        let error = devices(&Gpus::All, None).unwrap_err();
-        assert!(error.to_string().contains("gpus = \"none\""), "{error}");
+        assert_eq!(devices(&Gpus::Auto, None, false).unwrap(), Devices::None);
+        assert_eq!(
+            devices(&Gpus::Auto, Some(&[]), true).unwrap(),
+            Devices::None
+        );
+        for there in [None, Some(&[][..])] {
+            let error = devices(&Gpus::All, there, there.is_some()).unwrap_err();
+            assert!(error.to_string().contains("gpus = \"none\""), "{error}");
+        }
+    }
+
+    #[test]
+    fn all_cards_of_a_job_are_those_that_it_was_given() {
+        let there = ["2".to_owned(), "3".to_owned()];
+        let all = |given| devices(&Gpus::All, Some(&there), given).unwrap();
+        assert_eq!(all(true), Devices::Ids(there.to_vec()));
+        assert_eq!(all(false), Devices::All);
     }
 
     #[test]

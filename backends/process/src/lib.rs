@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use segarena_child::{ChildCommand, WarmChild, kill_orphans_of_killed_runs, start_warm};
 use segarena_contract::{
-    BackendError, BackendErrorKind, BackendStatus, Enforcement, Execution, FreshStarts,
-    InferenceBackend, InteractionRequest, Lifetime, Limit, LimitStatus, Placeholders,
+    BackendError, BackendErrorKind, BackendStatus, CARDS_VARIABLE, Enforcement, Execution,
+    FreshStarts, InferenceBackend, InteractionRequest, Lifetime, Limit, LimitStatus, Placeholders,
     PrepareProgress, ProgramFacts, Runnable, Scope, SessionRequest, Submission, SubmissionFacts,
     SubmissionSession, SubmissionSource, Workdir, short_hash,
 };
@@ -37,6 +37,8 @@ pub struct Config {
 #[derive(Debug)]
 pub struct ProcessBackend {
     config: Config,
+    /// Graphics cards that the cases side by side share out; none: each sees what we see.
+    cards: Vec<String>,
 }
 
 impl ProcessBackend {
@@ -45,7 +47,16 @@ impl ProcessBackend {
 
     /// A backend with this configuration.
     pub fn new(config: Config) -> Self {
-        Self { config }
+        Self {
+            config,
+            cards: Vec::new(),
+        }
+    }
+
+    /// The same, with one of these graphics cards for each of the cases that run side by side.
+    #[must_use]
+    pub fn with_cards(self, cards: Vec<String>) -> Self {
+        Self { cards, ..self }
     }
 
     /// The command, its working folder, and a hash of the program, of every file that the command
@@ -92,6 +103,7 @@ impl ProcessBackend {
         &self,
         runnable: &'a Runnable,
         places: &Placeholders<'_>,
+        worker: usize,
     ) -> Result<ChildCommand<'a>, BackendError> {
         let submission = &runnable.submission;
         let (argv, workdir) = command_of(submission)?;
@@ -102,7 +114,7 @@ impl ProcessBackend {
                 .map(|argument| places.fill(argument))
                 .collect(),
             workdir: &workdir.path,
-            environment: self.environment(submission, places),
+            environment: self.environment(submission, places, worker),
         })
     }
 
@@ -110,11 +122,17 @@ impl ProcessBackend {
         &self,
         submission: &Submission,
         places: &Placeholders<'_>,
+        worker: usize,
     ) -> Vec<(String, String)> {
-        self.variables(submission)
-            .into_iter()
+        let variables = self.variables(submission).into_iter();
+        let mut variables: BTreeMap<String, String> = variables
             .map(|(name, value)| (name, places.fill(&value)))
-            .collect()
+            .collect();
+        if !self.cards.is_empty() {
+            let card = self.cards[worker % self.cards.len()].clone();
+            variables.insert(CARDS_VARIABLE.to_owned(), card);
+        }
+        variables.into_iter().collect()
     }
 }
 
@@ -213,7 +231,7 @@ impl InferenceBackend for ProcessBackend {
                 case: "",
             },
         };
-        let command = self.command(runnable, &places)?;
+        let command = self.command(runnable, &places, request.worker)?;
         Ok(Box::new(WarmSession::new(WarmProcess { command })))
     }
 
@@ -229,6 +247,7 @@ impl InferenceBackend for ProcessBackend {
                 outputs: request.outputs,
                 case: request.case,
             },
+            request.worker,
         )?;
         segarena_child::run(&command, request).await
     }
@@ -358,4 +377,46 @@ fn file_name(path: &Path) -> String {
 /// The program as an absolute path: a bare name is looked up on PATH, a path starts at `workdir`.
 fn find_program(program: &str, workdir: &Path) -> Option<PathBuf> {
     which::which_in(program, std::env::var_os("PATH"), workdir).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_case_side_by_side_has_a_card_of_its_own() {
+        let submission = Submission {
+            name: "team".to_owned(),
+            source: SubmissionSource::Command {
+                argv: vec!["sh".to_owned()],
+                workdir: PathBuf::from("/").into(),
+            },
+            env: BTreeMap::new(),
+        };
+        let places = Placeholders {
+            inputs: Path::new("/i"),
+            outputs: Path::new("/o"),
+            case: "a.npz",
+        };
+        let card = |backend: &ProcessBackend, worker| {
+            let variables = backend.environment(&submission, &places, worker);
+            let own = variables
+                .into_iter()
+                .find(|(name, _)| name == CARDS_VARIABLE);
+            own.map(|(_, card)| card)
+        };
+        let plain = ProcessBackend::new(Config::default());
+        assert_eq!(card(&plain, 0), None);
+        let cards = ["2", "GPU-5a"].map(str::to_owned).to_vec();
+        let shared = ProcessBackend::new(Config::default()).with_cards(cards);
+        assert_eq!(card(&shared, 0).as_deref(), Some("2"));
+        assert_eq!(card(&shared, 1).as_deref(), Some("GPU-5a"));
+        assert_eq!(card(&shared, 2), card(&shared, 0));
+        // Which card it was has no part in the numbers.
+        let command = FoundCommand::of(&submission).unwrap();
+        assert_eq!(
+            plain.fingerprint(&submission, &command),
+            shared.fingerprint(&submission, &command)
+        );
+    }
 }

@@ -1,5 +1,6 @@
 //! What runs a submission: the trait [`InferenceBackend`], what it is asked and what it answers.
 
+mod cards;
 mod error;
 mod execution;
 mod log;
@@ -9,6 +10,7 @@ mod submission;
 
 use async_trait::async_trait;
 
+pub use cards::{CARDS_VARIABLE, Cards};
 pub use error::{BackendError, BackendErrorKind};
 pub use execution::{Ending, Execution, InteractionRequest, LogTails, NoAnswer, Phase};
 pub use log::{LogCapture, LogStream};
@@ -67,6 +69,21 @@ pub trait InferenceBackend: Send + Sync {
         submission: &Submission,
         progress: &dyn PrepareProgress,
     ) -> Result<Runnable, BackendError>;
+
+    /// Makes ready what of a submission every machine that sees the same folders can use, so that
+    /// not each of many has to: an image converted into a shared folder. Says whether there was
+    /// anything; the default is that each machine prepares for itself.
+    ///
+    /// # Errors
+    /// Those of [`prepare`](Self::prepare).
+    async fn prepare_for_all(
+        &self,
+        submission: &Submission,
+        progress: &dyn PrepareProgress,
+    ) -> Result<bool, BackendError> {
+        let _ = (submission, progress);
+        Ok(false)
+    }
 
     /// Whether [`open`](Self::open) knows every [`Scope`]: whether this backend can start a
     /// submission once and ask it again and again. The default is no.
