@@ -33,6 +33,7 @@ mod jobs;
 mod lifetime;
 mod listener;
 mod log;
+mod machines;
 mod new;
 mod open_files;
 mod phantom;

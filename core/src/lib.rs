@@ -15,6 +15,7 @@
 pub mod case;
 pub mod event;
 pub mod hash;
+pub mod machine;
 pub mod prompt;
 pub mod record;
 pub mod results;

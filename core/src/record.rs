@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backend::{Ending, Lifetime, NoAnswer, Phase};
 use crate::clicks::{Click, ClickKind};
+use crate::machine::Machine;
 use crate::protocol::{OverTime, Protocol};
 use crate::run::known_track;
 use crate::score::{LabelCounts, LabelScore, area_under_curve};
@@ -176,6 +177,13 @@ pub struct InteractionRecord {
     /// part of `seconds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load_seconds: Option<f64>,
+    /// Where it ran; none where nothing ran.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::machine::shared"
+    )]
+    pub machine: Option<Arc<Machine>>,
     /// Mean DSC over the labels.
     pub dsc: f64,
     /// Mean NSD over the labels.
@@ -290,6 +298,7 @@ impl Default for InteractionRecord {
             outcome: Outcome::Skipped,
             seconds: 0.0,
             load_seconds: None,
+            machine: None,
             dsc: 0.0,
             nsd: 0.0,
             labels: Vec::new(),

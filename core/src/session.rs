@@ -15,6 +15,7 @@ use crate::backend::{
 use crate::case::{Case, CaseError};
 use crate::event::{Event, Observer};
 use crate::hash::hash_file;
+use crate::machine::Machine;
 use crate::npz::{
     NpzError, Prediction, PredictionError, ResultWriter, SpareVolume, read_prediction_reusing,
 };
@@ -412,6 +413,7 @@ impl<'a> Session<'a> {
             outcome: judged.outcome,
             seconds: execution.wall.as_secs_f64(),
             load_seconds: execution.load.map(|load| load.as_secs_f64()),
+            machine: Some(Machine::here()),
             phases: execution.phases,
             peak_memory: execution.peak_memory,
             log_tail: main_tail(&execution.tails),

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::args::CompareOptions;
 use crate::config::ConfigError;
 use crate::exit::ExitStatus;
+use crate::machines::Machines;
 use crate::printable::printable;
 use crate::progress::count;
 use crate::ranking::{Column, scores_of};
@@ -215,6 +216,7 @@ fn differences(runs: &[(&Path, &PastRun)]) -> Vec<Found> {
         }
     }
     found.extend(different_files(runs));
+    found.extend(unlike_machines(runs));
     found.sort_by_key(|found| match found.concerns {
         Concerns::Scores => 0,
         Concerns::Times => 1,
@@ -241,6 +243,24 @@ fn fields(run: &PastRun) -> BTreeMap<String, String> {
         }
     }
     fields
+}
+
+/// Machines whose times can't be held beside each other, of one run or of several.
+fn unlike_machines(runs: &[(&Path, &PastRun)]) -> Option<Found> {
+    let cases = |run: &'_ PastRun| Machines::of(run.submissions.iter().flat_map(|s| &s.cases));
+    let machines: Vec<Machines> = runs.iter().map(|(_, run)| cases(run)).collect();
+    let is_alike = |other: &Machines| other.kinds().eq(machines[0].kinds());
+    if machines.iter().all(is_alike) && !machines[0].differ() {
+        return None;
+    }
+    let told = runs.iter().zip(&machines);
+    let told: Vec<String> = told
+        .map(|((folder, _), machines)| format!("{} in {}", machines.words(), folder.display()))
+        .collect();
+    Some(Found {
+        concerns: Concerns::Times,
+        words: format!("machines differ: {}", told.join("; ")),
+    })
 }
 
 /// Cases whose files are others than in the first run.

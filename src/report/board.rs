@@ -9,6 +9,7 @@ use segarena_core::run::{PastRun, PastSubmission};
 use super::table::{Cell, Heading, Row, Table};
 use super::text;
 use super::views::{Team, View, mean_of, values};
+use crate::machines::Machines;
 use crate::progress::count;
 use crate::ranking::{
     Column, Entrant, Field, Frequencies, Missing, Scheme, Settings, left_out, scores_of,
@@ -23,6 +24,8 @@ pub(super) struct Board<'a> {
     pub(super) columns: Vec<Column>,
     pub(super) settings: &'a Settings,
     pub(super) field: Field,
+    /// On what the cases ran.
+    pub(super) machines: Machines,
     missing: Missing,
     /// How many of the teams are ranked: the first ones.
     pub(super) ranked: usize,
@@ -57,6 +60,7 @@ impl<'a> Board<'a> {
         let groups: Vec<String> = groups.into_iter().collect();
         let teams = ordered.iter().copied().chain(without).enumerate();
         Self {
+            machines: Machines::of(records.clone()),
             columns: scores_of(records),
             views: View::of(&groups),
             ranked: ordered.len(),

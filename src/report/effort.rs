@@ -3,6 +3,7 @@
 
 use segarena_core::record::{CaseRecord, InteractionRecord, Outcome};
 
+use super::board::Board;
 use super::table::{Cell, Heading, Row, Table};
 use super::views::{Team, View, mean_of};
 
@@ -84,7 +85,8 @@ fn normalised(case: &CaseRecord, area: f64) -> Option<f64> {
 }
 
 /// The table, a row for each submission and view.
-pub(super) fn table(teams: &[Team<'_>], views: &[View]) -> Table {
+pub(super) fn table(board: &Board<'_>) -> Table {
+    let (teams, views) = (board.with_cases(), &board.views[..]);
     let mut headings = vec![
         Heading::text("Submission"),
         Heading::numbers("DSC AUC, 0 to 1"),
@@ -95,7 +97,9 @@ pub(super) fn table(teams: &[Team<'_>], views: &[View]) -> Table {
         headings.push(Heading::numbers(format!("never {goal:.2}")));
     }
     headings.push(Heading::numbers("DSC gained per click"));
-    headings.push(Heading::numbers("Seconds per click"));
+    // Seconds of unlike machines have no mean.
+    let has_seconds = !board.machines.differ();
+    headings.extend(has_seconds.then(|| Heading::numbers("Seconds per click")));
     let most = teams.iter().flat_map(|team| &team.past.cases);
     let most = most.map(|case| case.interactions.len()).max().unwrap_or(0);
     let mut rows = Vec::new();
@@ -106,7 +110,7 @@ pub(super) fn table(teams: &[Team<'_>], views: &[View]) -> Table {
             rows.push(Row {
                 view: Some(number),
                 over: view.name(),
-                cells: cells(team, view),
+                cells: cells(team, view, has_seconds),
             });
         }
     }
@@ -126,7 +130,7 @@ pub(super) fn table(teams: &[Team<'_>], views: &[View]) -> Table {
     }
 }
 
-fn cells(team: &Team<'_>, view: &View) -> Vec<Cell> {
+fn cells(team: &Team<'_>, view: &View, has_seconds: bool) -> Vec<Cell> {
     let area = |of: fn(&CaseRecord) -> f64| {
         team.over(view, |cases| {
             mean_of(cases.iter().filter_map(|case| normalised(case, of(case))))
@@ -148,10 +152,12 @@ fn cells(team: &Team<'_>, view: &View) -> Vec<Cell> {
     }
     let gain = team.over(view, |cases| mean_gain(&dsc_curves(cases)));
     cells.push(Cell::number(gain, 4));
-    let seconds = team.over(view, |cases| {
-        mean_of(cases.iter().filter_map(|case| seconds_per_click(case)))
-    });
-    cells.push(Cell::number(seconds, 2));
+    if has_seconds {
+        let seconds = team.over(view, |cases| {
+            mean_of(cases.iter().filter_map(|case| seconds_per_click(case)))
+        });
+        cells.push(Cell::number(seconds, 2));
+    }
     cells
 }
 

@@ -8,6 +8,7 @@ use super::charts::{self, Bars, Curve, Named, Verdict};
 use super::tables::{Start, at_interactions, mean_at, most_interactions, share_of_limit};
 use super::views::{Team, View};
 use super::{tables, text};
+use crate::machines::kind_of;
 use crate::ranking::Column;
 
 /// A figure and where it belongs.
@@ -114,10 +115,25 @@ fn of_view(board: &Board<'_>, number: usize, view: &View) -> Vec<Figure> {
             svg,
         ));
     }
-    let rows = rows(board, view, share_of_limit);
-    let title = format!("Running time of each case, of its limit{}", view.suffix());
-    let svg = charts::bars(&title, &rows, Bars::Share);
-    figures.extend(figure(shown(Part::Times), "times".to_owned(), svg));
+    for (at, kind) in tables::kinds(board).into_iter().enumerate() {
+        let of_kind = |case: &CaseRecord| {
+            let is_there = kind.is_none_or(|kind| kind_of(case) == kind);
+            share_of_limit(case).filter(|_| is_there)
+        };
+        let rows = rows(board, view, of_kind);
+        let on = kind.map(|kind| format!(", on {}", text::line(kind)));
+        let title = format!(
+            "Running time of each case, of its limit{}{}",
+            on.unwrap_or_default(),
+            view.suffix()
+        );
+        let id = match kind {
+            None => "times".to_owned(),
+            Some(_) => format!("times_machine_{}", at + 1),
+        };
+        let svg = charts::bars(&title, &rows, Bars::Share);
+        figures.extend(figure(shown(Part::Times), id, svg));
+    }
     figures
 }
 

@@ -58,7 +58,7 @@ impl<'a> Contents<'a> {
             board.stability(),
             board.significance_table(&tested),
             tables::curves(&board),
-            effort::table(&board.teams[..board.ranked], &board.views),
+            effort::table(&board),
             tables::labels(&board),
             tables::instances(&board),
             tables::times(&board),

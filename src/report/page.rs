@@ -16,6 +16,7 @@ use super::slices::Slice;
 use super::table::Table;
 use super::views::Team;
 use super::{Contents, ongoing, text};
+use crate::machines::Machines;
 use crate::progress::count;
 
 const SCRIPT: &str = include_str!("../../templates/report.js");
@@ -119,8 +120,8 @@ impl<'a> Page<'a> {
             script_hash: base64::engine::general_purpose::STANDARD.encode(hash),
             style: STYLE,
             data,
-            facts: facts(contents.run),
-            cautions: cautions(contents.run),
+            facts: facts(contents.run, &board.machines),
+            cautions: cautions(contents.run, &board.machines),
             views: match board.views.len() {
                 1 => Vec::new(),
                 _ => board.views.iter().map(|view| view.name()).collect(),
@@ -179,7 +180,7 @@ fn title(teams: &[Team<'_>]) -> String {
     }
 }
 
-fn facts(run: &PastRun) -> Vec<(&'static str, String)> {
+fn facts(run: &PastRun, machines: &Machines) -> Vec<(&'static str, String)> {
     let record = &run.record;
     let mut facts = vec![
         ("begun", record.started.clone()),
@@ -197,6 +198,9 @@ fn facts(run: &PastRun) -> Vec<(&'static str, String)> {
         ("segarena", record.segarena.clone()),
         ("page made", ongoing::now()),
     ];
+    if machines.are_known() {
+        facts.push(("machines", machines.words()));
+    }
     for (_, value) in &mut facts {
         *value = text::line(value);
     }
@@ -236,7 +240,7 @@ fn limit_words(record: &RunRecord) -> String {
     )
 }
 
-fn cautions(run: &PastRun) -> Vec<String> {
+fn cautions(run: &PastRun, machines: &Machines) -> Vec<String> {
     let mut cautions = Vec::new();
     if run.record.finished.is_none() {
         cautions.push(text::line(&ongoing::words(run)));
@@ -246,6 +250,13 @@ fn cautions(run: &PastRun) -> Vec<String> {
             "{} ran side by side, so running times disturbed each other.",
             count(run.record.jobs, "case")
         ));
+    }
+    if machines.differ() {
+        cautions.push(text::line(&format!(
+            "Machines differ, so running times are shown for each kind by itself, and a ranking by \
+             them is not fair: {}.",
+            machines.words()
+        )));
     }
     let unlimited: Vec<String> = run
         .record

@@ -11,6 +11,7 @@ use super::effort::{label_curves, mean_gain, number_of_clicks};
 use super::table::{Cell, Heading, Row, Table};
 use super::text;
 use super::views::{Team, View, mean_of};
+use crate::machines::kind_of;
 use crate::ranking::Column;
 
 /// A row of a submission in a view, where the submission has cases there.
@@ -289,23 +290,36 @@ pub(super) fn share_of_limit(case: &CaseRecord) -> Option<f64> {
     (case.seconds_allowed > 0.0).then(|| case.total_seconds / case.seconds_allowed)
 }
 
-/// Running times and memory.
+/// Those of the cases that ran on this kind of machine; all of them where no kind is told.
+pub(super) fn on_kind<'a>(cases: &[&'a CaseRecord], kind: Option<&str>) -> Vec<&'a CaseRecord> {
+    let is_there = |case: &&CaseRecord| kind.is_none_or(|kind| kind_of(case) == kind);
+    cases.iter().copied().filter(is_there).collect()
+}
+
+/// The kinds of machine whose times are shown apart; one, without a name, where all are alike.
+pub(super) fn kinds<'b>(board: &'b Board<'_>) -> Vec<Option<&'b str>> {
+    match board.machines.differ() {
+        true => board.machines.kinds().map(Some).collect(),
+        false => vec![None],
+    }
+}
+
+/// Running times and memory, of each kind of machine by itself.
 pub(super) fn times(board: &Board<'_>) -> Table {
-    let cells = |team: &Team<'_>, view: &View| {
-        let cases = team.cases(view);
+    let of_kind = |team: &Team<'_>, view: &View, kind: Option<&str>| {
+        let cases = on_kind(&team.cases(view), kind);
         // Without a limit the longest.
         let share = |case: &CaseRecord| share_of_limit(case).unwrap_or(case.total_seconds);
-        let nearest = cases.iter().max_by(|a, b| share(a).total_cmp(&share(b)));
-        let Some(nearest) = nearest else {
-            return Vec::new();
-        };
+        let nearest = cases.iter().max_by(|a, b| share(a).total_cmp(&share(b)))?;
         let mean = team.over(view, |cases| {
+            let cases = on_kind(cases, kind);
             mean_of(cases.iter().map(|case| case.total_seconds))
         });
         let interactions = cases.iter().flat_map(|case| &case.interactions);
         let memory = interactions.filter_map(|i| i.peak_memory).max();
-        vec![vec![
-            team.cell(),
+        let mut row = vec![team.cell()];
+        row.extend(kind.map(|kind| Cell::text(text::line(kind))));
+        row.extend([
             Cell::number(mean, 1),
             Cell::number(Some(nearest.total_seconds), 1).with_remark(
                 share_of_limit(nearest).map_or("no limit".to_owned(), |_| {
@@ -320,23 +334,35 @@ pub(super) fn times(board: &Board<'_>) -> Table {
                 value: memory.map(|bytes| bytes as f64),
                 ..Cell::default()
             },
-        ]]
+        ]);
+        Some(row)
     };
+    let kinds = kinds(board);
+    let cells = |team: &Team<'_>, view: &View| {
+        let rows = kinds.iter().filter_map(|kind| of_kind(team, view, *kind));
+        rows.collect()
+    };
+    let mut headings = vec![Heading::text("Submission")];
+    let mut caption = "Running time of the submission in seconds, all interactions of a case \
+                       together; the case that came nearest to its limit."
+        .to_owned();
+    if board.machines.differ() {
+        headings.push(Heading::text("Machine"));
+        caption.push_str(" Each kind of machine by itself, over the cases that ran there.");
+    }
+    headings.extend([
+        Heading::numbers("Mean"),
+        Heading::numbers("Longest"),
+        Heading::numbers("of its limit"),
+        Heading::text("Longest case"),
+        Heading::numbers("Over the limit"),
+        Heading::numbers("Peak memory"),
+    ]);
     Table {
         id: "times",
         title: "Time and memory",
-        caption: "Running time of the submission in seconds, all interactions of a case together; \
-                  the case that came nearest to its limit."
-            .to_owned(),
-        headings: vec![
-            Heading::text("Submission"),
-            Heading::numbers("Mean"),
-            Heading::numbers("Longest"),
-            Heading::numbers("of its limit"),
-            Heading::text("Longest case"),
-            Heading::numbers("Over the limit"),
-            Heading::numbers("Peak memory"),
-        ],
+        caption,
+        headings,
         rows: rows(board, cells),
     }
 }

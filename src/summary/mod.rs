@@ -11,6 +11,7 @@ use console::{Style, Term};
 use segarena_core::record::{CaseRecord, InteractionRecord};
 use segarena_core::run::{RunSummary, SubmissionSummary};
 
+use crate::machines::Machines;
 use crate::printable::printable;
 use crate::progress::{count, wrapped};
 use crate::ranking::Settings;
@@ -52,6 +53,7 @@ pub(crate) fn text(summary: &RunSummary, output: &Path, settings: &Settings, loo
     }
     failures(&ranked, output, look, &mut words);
     warnings(&ranked, look, &mut words);
+    unlike_machines(&ranked, look, &mut words);
     places(&ranked, output, &mut words);
     let mut text = String::new();
     for line in table(&ranked, look).lines() {
@@ -172,6 +174,19 @@ fn warnings(ranked: &[Ranked<'_>], look: Look, text: &mut String) {
             text,
             "{warning}: running times are of cases side by side, up to {jobs} at once, which \
              disturbs them"
+        );
+    }
+}
+
+/// Says that mean running times are of unlike machines.
+fn unlike_machines(ranked: &[Ranked<'_>], look: Look, text: &mut String) {
+    let machines = Machines::of(ranked.iter().flat_map(|(_, s)| &s.records));
+    if machines.differ() {
+        let warning = look.style().yellow().apply_to("warning");
+        let _ = writeln!(
+            text,
+            "{warning}: running times are of unlike machines, which the report shows apart: {}",
+            machines.words()
         );
     }
 }

@@ -340,3 +340,45 @@ fn a_run_with_the_ground_truth_inside_its_images_is_reported_and_scored_again() 
     let page = fs::read_to_string(scenario.result("report.html")).unwrap();
     assert!(page.contains("<image "), "the case has a picture");
 }
+
+#[test]
+fn times_of_unlike_machines_are_shown_apart_and_said_to_differ() {
+    let scenario = one_run();
+    let host = scenario.record("team", "micro_tiny_objects")["interactions"][0]["machine"].clone();
+    assert!(!host["host"].as_str().unwrap().is_empty(), "{host}");
+    // Of the other case nothing was run at the first interaction.
+    let skipped = scenario.record("team", "angio_no_box")["interactions"][0].clone();
+    assert_eq!(skipped.get("machine"), None);
+    segarena(scenario.path(), &["report", "out"]).ends_with(0);
+    let page = || fs::read_to_string(scenario.result("report.html")).unwrap();
+    assert!(!page().contains("Machines differ"));
+
+    let path = scenario.result("team/micro_tiny_objects.json");
+    let mut record = scenario.record("team", "micro_tiny_objects");
+    for interaction in record["interactions"].as_array_mut().unwrap() {
+        interaction["machine"] = serde_json::json!({
+            "host": "node-7", "cpu": "Intel Xeon 6", "gpu": "NVIDIA A100-SXM4-40GB"
+        });
+    }
+    fs::write(path, record.to_string()).unwrap();
+    segarena(scenario.path(), &["report", "out", "--export", "files"]).ends_with(0);
+    let page = page();
+    for words in [
+        "Machines differ, so running times are shown for each kind by itself",
+        "Intel Xeon 6, NVIDIA A100-SXM4-40GB (node-7)",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
+    assert!(!page.contains("Seconds per click"));
+    let times = fs::read_to_string(scenario.path().join("files/times.csv")).unwrap();
+    let rows: Vec<&str> = times.lines().collect();
+    assert!(rows[0].contains("Machine"), "{times}");
+    let one = rows
+        .iter()
+        .find(|row| row.contains("Intel Xeon 6"))
+        .unwrap();
+    assert!(one.contains("micro_tiny_objects.npz"), "{one}");
+    segarena(scenario.path(), &["compare", "out", "out"])
+        .ends_with(0)
+        .prints(&["running times must not be compared", "machines differ"]);
+}

@@ -1,4 +1,4 @@
-//! Results without what a clock decides, to hold a disturbed run against an undisturbed one.
+//! Results without what a clock or the machine decides, to hold a disturbed run against an undisturbed one.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::scenario::Scenario;
 
-/// Every result by its path, without what a clock or chance decides.
+/// Every result by its path, without what a clock, the machine or chance decides.
 pub fn results(scenario: &Scenario) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut waiting = vec![scenario.path().join("out")];
@@ -66,7 +66,13 @@ fn without_times(json: &[u8]) -> Vec<u8> {
     object.remove("fingerprint");
     for interaction in object["interactions"].as_array_mut().unwrap() {
         let interaction = interaction.as_object_mut().unwrap();
-        for key in ["seconds", "load_seconds", "phases", "peak_memory"] {
+        for key in [
+            "seconds",
+            "load_seconds",
+            "phases",
+            "peak_memory",
+            "machine",
+        ] {
             interaction.remove(key);
         }
     }
