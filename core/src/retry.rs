@@ -113,6 +113,21 @@ impl InferenceBackend for RetryingBackend {
         }
     }
 
+    async fn prepare_for_all(
+        &self,
+        submission: &Submission,
+        progress: &dyn PrepareProgress,
+    ) -> Result<bool, BackendError> {
+        let mut retry = self.retry();
+        loop {
+            let result = self.inner.prepare_for_all(submission, progress).await;
+            let Some(wait) = retry.wait_after(&result) else {
+                return result;
+            };
+            tokio::time::sleep(wait).await;
+        }
+    }
+
     fn keeps_warm(&self) -> bool {
         self.inner.keeps_warm()
     }

@@ -7,6 +7,7 @@ use segarena_core::backend::Lifetime;
 use segarena_core::run::Shard;
 
 use super::BuiltInTrack;
+use crate::jobs::Jobs;
 
 #[derive(Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
@@ -45,9 +46,10 @@ pub(crate) struct EvaluateOptions {
     /// Interactions with clicks [default: 5]
     #[arg(long, value_name = "N")]
     pub(crate) clicks: Option<usize>,
-    /// Cases side by side; disturbs running times when not 1 [default: 1]
+    /// Cases side by side, or `gpus`: one on each graphics card of this machine or job; disturbs
+    /// running times when not 1 [default: 1]
     #[arg(short, long, value_name = "N")]
-    pub(crate) jobs: Option<usize>,
+    pub(crate) jobs: Option<Jobs>,
     /// Threads for placing clicks and scoring [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,
@@ -58,7 +60,8 @@ pub(crate) struct EvaluateOptions {
     /// folder as the others; `gather` puts them together
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<Shard>,
-    /// Only check the data set, once for all shards to come
+    /// Only check the data set and, for Apptainer, convert the archives, once for all shards to
+    /// come
     #[arg(long, conflicts_with_all = ["shard", "restart"])]
     pub(crate) prepare: bool,
     #[command(flatten)]

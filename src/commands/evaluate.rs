@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use segarena_core::event::{Event, Observer};
-use segarena_core::run::{RunSummary, Shard};
+use segarena_core::run::{Prepared, RunSummary, Shard};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::args::{EvaluateOptions, ProgressOptions};
 use crate::events;
 use crate::exit::ExitStatus;
 use crate::plan::Plan;
-use crate::progress::Listeners;
+use crate::progress::{Listeners, count};
 use crate::ranking::Settings;
 use crate::registry::Registry;
 use crate::stderr;
@@ -72,14 +72,30 @@ fn evaluate_shard(
     })
 }
 
-/// Checks the data set and keeps what was found for the shards to come.
+/// So many of them, and the verb.
+fn are(number: usize, what: &str) -> String {
+    let verb = if number == 1 { "is" } else { "are" };
+    format!("{} {verb}", count(number, what))
+}
+
+/// Checks the data set and keeps what was found for the shards to come, as well as what images
+/// they can share.
 fn prepare(plan: Plan, options: &ProgressOptions) -> anyhow::Result<ExitStatus> {
+    start_threads(plan.threads)?;
     let progress = Listeners::begin(options)?;
-    let result = plan.evaluation.prepare(&*progress.observer());
+    let result =
+        in_runtime(&plan, progress.observer(), ExitStatus::Failed).and_then(|(runtime, cancel)| {
+            let prepared = plan.evaluation.prepare(progress.observer(), cancel);
+            Ok(runtime.block_on(prepared)?)
+        });
     progress.end();
-    let cases = result?.cases().len();
+    let Prepared { cases, images } = result?;
     plan.ranking.keep(&plan.evaluation.output)?;
-    stdout::print(&format!("{cases} cases are in order\n"));
+    let mut words = format!("{} in order", are(cases, "case"));
+    if images > 0 {
+        words.push_str(&format!(", {} ready for every shard", are(images, "image")));
+    }
+    stdout::line(words);
     Ok(ExitStatus::Done)
 }
 

@@ -45,7 +45,10 @@ fn first_interaction(scenario: &Scenario) -> Value {
 /// The converted images of a scenario's results.
 fn converted(scenario: &Scenario) -> Vec<PathBuf> {
     let entries = fs::read_dir(scenario.result(".segarena/images")).unwrap();
-    entries.map(|entry| entry.unwrap().path()).collect()
+    let paths = entries.map(|entry| entry.unwrap().path());
+    // Beside them is noted which files were read.
+    let is_note = |path: &PathBuf| path.extension().is_some_and(|end| end == "json");
+    paths.filter(|path| !is_note(path)).collect()
 }
 
 fn parity(form: &str, engine: Engine) {

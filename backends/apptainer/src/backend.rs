@@ -24,7 +24,7 @@ use crate::failure::{FATAL, fatal_words, is_about_a_program, looked_for_a_progra
 use crate::image::Image;
 use crate::job::{self, JobGroup};
 use crate::launcher::{Launcher, Limits, request};
-use crate::store::{Store, digest_of};
+use crate::store::Store;
 use crate::temporary::{self, TemporaryFolder};
 use crate::warm::WarmContainer;
 
@@ -113,7 +113,7 @@ impl ApptainerBackend {
             let state = state_of_folder(&path).map_err(unreadable)?;
             return Ok((Image::at(&path), state));
         }
-        let digest = digest_of(&path, progress).await.map_err(unreadable)?;
+        let digest = store.digest(&path, progress).await.map_err(unreadable)?;
         let image = match &store.launcher.no_sif {
             None => Image::at(&path),
             Some(_) => store.of_sif(name, &path, progress).await?,
@@ -245,6 +245,18 @@ impl InferenceBackend for ApptainerBackend {
             kills: AtomicU64::new(group.as_ref().map_or(0, JobGroup::kills)),
             group,
         })))
+    }
+
+    async fn prepare_for_all(
+        &self,
+        submission: &Submission,
+        progress: &dyn PrepareProgress,
+    ) -> Result<bool, BackendError> {
+        // Without a folder that stays it would be gone with this process.
+        if self.config.image_dir.is_none() {
+            return Ok(false);
+        }
+        self.prepare(submission, progress).await.map(|_| true)
     }
 
     async fn infer(

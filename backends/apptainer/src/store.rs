@@ -17,7 +17,10 @@ use segarena_child::ProcessIdentity;
 use segarena_container::archive::{Archive, Defect, SAVE_AGAIN};
 use segarena_container::tags;
 use segarena_contract::{BackendError, BackendErrorKind, Ending, PrepareProgress};
+use segarena_formats::known_file::KnownFile;
 use segarena_formats::removal::remove_tree;
+use segarena_formats::whole_file::WholeFile;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
@@ -161,10 +164,39 @@ impl Store<'_> {
         refusal: &Refusal<'_>,
         progress: &dyn PrepareProgress,
     ) -> Result<String, BackendError> {
-        let digest = digest_of(file, progress)
+        let digest = self
+            .digest(file, progress)
             .await
             .map_err(|error| refusal.unreadable(&error))?;
         Ok(format!("{}-{}", &digest[..32], form.suffix()))
+    }
+
+    /// The SHA-256 of a file's content, which is read only if it was not before, by whichever
+    /// machine, or has changed since: archives are large and shards many.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub(crate) async fn digest(
+        &self,
+        file: &Path,
+        progress: &dyn PrepareProgress,
+    ) -> io::Result<String> {
+        let now = KnownFile::at(file)?;
+        let name = digest(now.path.as_os_str().as_encoded_bytes());
+        let note = self.folder.join(format!("{READ}{}.json", &name[..16]));
+        let known = fs::read(&note).ok();
+        let known = known.and_then(|text| serde_json::from_slice::<ReadFile>(&text).ok());
+        if let Some(known) = known.filter(|known| known.file == now) {
+            return Ok(known.sha256);
+        }
+        let read = ReadFile {
+            sha256: digest_of(file, progress).await?,
+            file: now,
+        };
+        if let Err(error) = read.keep(&note) {
+            tracing::debug!(%error, "a digest is not kept; the file is read again the next time");
+        }
+        Ok(read.sha256)
     }
 
     fn find(&self, name: &str, form: Form) -> Option<Image> {
@@ -308,6 +340,24 @@ impl Store<'_> {
     }
 }
 
+/// A file and what its content was.
+#[derive(Debug, Serialize, Deserialize)]
+struct ReadFile {
+    file: KnownFile,
+    sha256: String,
+}
+
+impl ReadFile {
+    fn keep(&self, note: &Path) -> io::Result<()> {
+        fs::create_dir_all(note.parent().unwrap_or(Path::new("")))?;
+        let mut file = WholeFile::create(note)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.finish()
+    }
+}
+
+/// Begins the names of notes of files that were read.
+const READ: &str = "read-";
 /// Begins the names of folders that are not whole yet.
 const MAKING: &str = ".making-";
 /// No image takes this long.
@@ -424,7 +474,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 ///
 /// # Errors
 /// When it can't be read.
-pub(crate) async fn digest_of(path: &Path, progress: &dyn PrepareProgress) -> io::Result<String> {
+async fn digest_of(path: &Path, progress: &dyn PrepareProgress) -> io::Result<String> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let read = Arc::new(AtomicU64::new(0));

@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod copying;
+pub mod known_file;
 pub mod nifti;
 pub mod npz;
 pub mod removal;

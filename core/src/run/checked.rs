@@ -1,17 +1,12 @@
 //! The data set, checked once: what was found out about each case is kept in the output folder, so
 //! that a run that goes on, and every one of many shards, reads only what it runs or what changed.
-//!
-//! A file is known again by its size and its times, as the file server tells them: they are held
-//! against what the same server told before, never against a clock. The number of its inode is
-//! left out, as some network file systems make one up at each mount; a file put in another's place
-//! has another time of change.
 
 use std::collections::HashMap;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use segarena_dialogue::Track;
+use segarena_formats::known_file::KnownFile;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -53,30 +48,6 @@ impl CheckedCase {
     /// What it costs to evaluate, in no unit: voxels × classes.
     pub fn weight(&self) -> u64 {
         self.voxels.saturating_mul(self.classes)
-    }
-}
-
-/// A file as it was when it was read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct KnownFile {
-    path: PathBuf,
-    size: u64,
-    /// Seconds and nanoseconds of the last change of the content.
-    modified: (i64, i64),
-    /// The same of the content, the name or the permissions.
-    changed: (i64, i64),
-}
-
-impl KnownFile {
-    fn at(path: &Path) -> io::Result<Self> {
-        let path = std::path::absolute(path)?;
-        let found = std::fs::metadata(&path)?;
-        Ok(Self {
-            size: found.size(),
-            modified: (found.mtime(), found.mtime_nsec()),
-            changed: (found.ctime(), found.ctime_nsec()),
-            path,
-        })
     }
 }
 
@@ -205,7 +176,6 @@ fn check(
         case: files.name.clone(),
         source,
     };
-    // As they are before they are read: what changes meanwhile is read again the next time.
     let image = KnownFile::at(&files.image).map_err(unreadable)?;
     let ground_truth = KnownFile::at(&files.ground_truth).map_err(unreadable)?;
     let case = Case::load_for(files, track)?;

@@ -49,7 +49,7 @@ pub use record::{CaseIdentity, Progress, RunRecord, SubmissionState};
 pub use rescore::{Rescored, rescore_case};
 pub use shard::{Pair, Shard, shares};
 pub use shard_record::{ShardOwner, ShardRecord, ShardState, Task};
-pub use sharded::ShardTaken;
+pub use sharded::{Prepared, ShardTaken};
 
 use earlier::Earlier;
 use journal::{Journal, Noted};

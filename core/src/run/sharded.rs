@@ -10,13 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
-use super::output::{OutputFolder, SHARD_RECORD};
+use super::output::{Notes, OutputFolder, SHARD_RECORD};
 use super::shard::{Shard, shares};
 use super::shard_record::{Life, ShardOwner, ShardRecord, ShardState, Task};
 use super::{CheckedCases, Evaluation, Fingerprint, RunError, RunSummary, now};
+use crate::backend::{BackendError, BackendErrorKind, InferenceBackend};
 use crate::case::CaseFiles;
 use crate::event::{Event, Observer};
 use crate::results::write_json;
+use crate::retry::RetryingBackend;
 
 /// A shard that somebody runs already.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,15 @@ pub struct ShardTaken {
     pub output: PathBuf,
     /// Who runs it.
     pub owner: Box<ShardOwner>,
+}
+
+/// What is ready for every shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prepared {
+    /// The cases, all in order.
+    pub cases: usize,
+    /// The images that no shard has to make ready for itself.
+    pub images: usize,
 }
 
 impl Evaluation {
@@ -69,15 +80,60 @@ impl Evaluation {
         Ok(summary)
     }
 
-    /// Checks the data set and keeps what was found, so that no shard has to.
+    /// Checks the data set, keeps what was found, and makes the images ready that all machines can
+    /// share, so that no shard has to.
     ///
     /// # Errors
-    /// When a case is not as it should be, or the output folder can't be written.
-    pub fn prepare(&self, observer: &dyn Observer) -> Result<CheckedCases, RunError> {
+    /// When a case is not as it should be, the output folder can't be written, or the engine
+    /// fails. An image that nobody can run is no error: its submission's shards will say so.
+    pub async fn prepare(
+        &self,
+        observer: Arc<dyn Observer>,
+        cancel: CancellationToken,
+    ) -> Result<Prepared, RunError> {
         let folder = OutputFolder::create(&self.output)?.private();
-        let checked = CheckedCases::check(&self.cases, &*self.track, &folder, observer)?;
-        checked.save(&folder)?;
-        Ok(checked)
+        let checked = tokio::task::block_in_place(|| -> Result<_, RunError> {
+            let checked = CheckedCases::check(&self.cases, &*self.track, &folder, &*observer)?;
+            checked.save(&folder)?;
+            Ok(checked)
+        })?;
+        let backend = RetryingBackend::new(Arc::clone(&self.backend), Arc::clone(&observer));
+        let images = self.prepare_images(&backend, &observer, &cancel).await;
+        if let Err(error) = backend.shut_down().await {
+            tracing::warn!(%error, "the backend could not be shut down");
+        }
+        Ok(Prepared {
+            cases: checked.cases().len(),
+            images: images?,
+        })
+    }
+
+    /// How many images there are now for all machines.
+    async fn prepare_images(
+        &self,
+        backend: &RetryingBackend,
+        observer: &Arc<dyn Observer>,
+        cancel: &CancellationToken,
+    ) -> Result<usize, BackendError> {
+        let mut ready = 0;
+        for submission in &self.submissions {
+            let notes = Notes::new(&submission.name, Arc::clone(observer));
+            let prepared = tokio::select! {
+                prepared = backend.prepare_for_all(submission, &notes) => prepared,
+                () = cancel.cancelled() => Err(BackendError::cancelled()),
+            };
+            match prepared {
+                Ok(is_there) => ready += usize::from(is_there),
+                Err(error) if error.kind() == BackendErrorKind::Submission => {
+                    observer.notice(&Event::Note {
+                        subject: submission.name.clone(),
+                        text: error.to_string(),
+                    });
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(ready)
     }
 
     /// Which of so many shards have a pair that is not finished, by the records that are there; none
