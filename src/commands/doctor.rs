@@ -10,6 +10,7 @@ use crate::config::LoadedConfig;
 use crate::doctor::{Examination, Verdict, examine};
 use crate::exit::ExitStatus;
 use crate::registry::{BackendSection, Registry};
+use crate::slurm;
 use crate::stderr;
 use crate::stdout;
 
@@ -30,6 +31,9 @@ pub(crate) fn doctor(registry: &Registry, options: &DoctorOptions) -> anyhow::Re
     } else {
         for examination in &examinations {
             stdout::line(describe(examination));
+        }
+        if let Some(words) = slurm::describe() {
+            stdout::line(words);
         }
     }
     // Without a choice, what is not here is no failure: something else may be.

@@ -10,6 +10,7 @@ use crate::config::{ConfigError, Place};
 use crate::exit::ExitStatus;
 use crate::init::{Engine, FolderContents, config, summary};
 use crate::registry::{BackendSection, ENGINES, Registry};
+use crate::slurm;
 use crate::stdout;
 
 const NAME: &str = "segarena.toml";
@@ -33,6 +34,7 @@ pub(crate) fn init(registry: &Registry, options: &InitOptions) -> anyhow::Result
         .build()
         .context("cannot start the runtime")?;
     contents.engines = runtime.block_on(engines(registry));
+    contents.slurm = slurm::version();
     write_whole(&file, config(&contents).as_bytes())?;
     stdout::print(&summary(&contents, shown));
     Ok(ExitStatus::Done)

@@ -40,6 +40,13 @@ pub(crate) fn config(contents: &FolderContents) -> String {
     let (kind, submissions) = choice(contents);
     run(kind, submissions, &mut text);
     backend(contents, kind, &mut text);
+    if let Some(slurm) = &contents.slurm {
+        let _ = writeln!(
+            text,
+            "\n# Here: {slurm}. `segarena slurm` submits the evaluation to it."
+        );
+        text.push_str(&as_comments("[slurm]"));
+    }
     match (&contents.itself, submissions) {
         (Some(name), _) => {
             let name = quoted(Path::new(name));
@@ -266,6 +273,12 @@ pub(crate) fn summary(contents: &FolderContents, file: &Path) -> String {
         say(&engine.kind, answer);
     }
     say("backend", kind.to_owned());
+    if let Some(slurm) = &contents.slurm {
+        say(
+            "slurm",
+            format!("{slurm}: segarena slurm -c {}", file.display()),
+        );
+    }
     let file = file.display();
     let _ = writeln!(text, "\nwritten: {file}");
     let next = match images.is_some() && truth.is_some() && has_submission {

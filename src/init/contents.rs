@@ -29,6 +29,8 @@ pub(crate) struct FolderContents {
     pub(crate) itself: Option<String>,
     /// The engines that were asked.
     pub(crate) engines: Vec<Engine>,
+    /// The Slurm that jobs can be given to from here.
+    pub(crate) slurm: Option<String>,
 }
 
 /// A folder of `.npz` files.

@@ -8,11 +8,12 @@ use std::process::Command;
 use segarena::{Registry, check_configuration};
 use walkdir::WalkDir;
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
     "ARCHITECTURE.md",
     "SECURITY.md",
     "CHANGELOG.md",
+    "docs/slurm.md",
     "benches/README.md",
     "fuzz/README.md",
 ];

@@ -26,6 +26,7 @@ mod resume;
 mod scenario;
 mod shards;
 mod single_files;
+mod slurm;
 #[path = "../../examples/stand_in/segment.rs"]
 mod stand_in;
 mod telling;

@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use crate::golden::{compare_with_golden, golden};
 use crate::reproducible::results;
@@ -300,4 +301,58 @@ fn a_share_that_there_is_not_is_refused() {
         run(&scenario, share).ends_with(0);
     }
     gather(&scenario).ends_with(0);
+}
+
+#[test]
+fn a_work_folder_follows_the_environment_of_the_shard_and_an_unset_variable_is_an_error() {
+    let scenario = Scenario::new()
+        .case("phantom_perfect")
+        .table("[protocol]\nclicks = 0")
+        .script("s", "echo $INPUTS > seen; stand_in");
+    scenario.command();
+    let config = scenario.path().join("config.toml");
+    let text = fs::read_to_string(&config).unwrap();
+    let given = "dir = \"out\"\nwork_dir = \"${SEGARENA_TEST_SCRATCH}/work\"";
+    fs::write(&config, text.replace("dir = \"out\"", given)).unwrap();
+    run(&scenario, "0/1").ends_with(1).says(&[
+        "line 6, output.work_dir",
+        "`SEGARENA_TEST_SCRATCH` is not set",
+    ]);
+    assert!(!scenario.path().join("seen").exists());
+    let scratch = tempfile::tempdir().unwrap();
+    let mut set = shard(&scenario, "0/1");
+    set.env("SEGARENA_TEST_SCRATCH", scratch.path());
+    ProgramOutput::of(set.output().unwrap()).ends_with(0);
+    let seen = fs::read_to_string(scenario.path().join("seen")).unwrap();
+    let work = scratch.path().join("work");
+    assert!(seen.starts_with(work.to_str().unwrap()), "{seen}");
+    let left: Vec<_> = fs::read_dir(work).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn a_shard_that_another_machine_has_begun_is_told_of_and_gives_the_same_files() {
+    let scenario = noting();
+    run(&scenario, "0/1");
+    let before = results(&scenario);
+    let path = scenario.result(".segarena/shards/0-of-1/shard.json");
+    let mut record: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    record["owner"]["host"] = "another".into();
+    record["state"] = "running".into();
+    record["ended"] = Value::Null;
+    let foreign = record.to_string();
+    fs::write(&path, &foreign).unwrap();
+    // What that machine may be writing at this moment stays.
+    let part = scenario.result("a/.segarena-another-1-x.part");
+    fs::write(&part, "half a file").unwrap();
+    // One of its cases it has not finished.
+    fs::remove_file(scenario.result("a/phantom_perfect.json")).unwrap();
+    run(&scenario, "0/1")
+        .ends_with(3)
+        .says(&["it was begun on another at", "both write the same"]);
+    assert_eq!(fs::read_to_string(&part).unwrap(), "half a file");
+    fs::remove_file(&part).unwrap();
+    assert_eq!(results(&scenario), before);
+    // The other one's record is no longer there, so that it is gathered as this one's.
+    gather(&scenario).ends_with(3);
 }
