@@ -19,9 +19,12 @@ mod leftovers;
 mod limits;
 mod messages;
 mod new;
+#[path = "../reproducible/mod.rs"]
+mod reproducible;
 #[path = "../scenario/mod.rs"]
 mod scenario;
 mod scores;
+mod shards;
 mod sockets;
 mod taking_over;
 mod unstartable;
@@ -108,6 +111,7 @@ fn main() -> ExitCode {
                 apptainer::a_sif_file_and_a_sandbox_folder_are_images_by_their_paths,
                 apptainer::what_is_wrong_with_an_image_is_told_with_what_to_do,
                 apptainer::validate_tries_an_image_and_says_that_root_is_not_root,
+                shards::shards_on_apptainer_run_the_images_that_were_converted_once_before,
             ],
         )
         .with(
@@ -116,6 +120,7 @@ fn main() -> ExitCode {
                 crashes::a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing,
                 new::a_new_submission_builds_and_runs_as_an_image,
                 validate::an_archive_is_loaded_described_run_and_removed,
+                shards::shards_on_docker_give_what_plain_processes_do_and_leave_nothing,
             ],
         )
         .with(

@@ -1,14 +1,17 @@
 //! A real cluster of two nodes, as `tests/slurm/setup.sh` makes it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use segarena_harness::Requirement;
+use serde_json::Value;
 
-use crate::golden::{compare_with_golden, golden};
+use crate::golden::{PARITY_SET, compare_with_golden, golden, golden_of, parity_set};
 use crate::reproducible::results;
 use crate::scenario::{PROGRAM, ProgramOutput, Scenario};
 
@@ -118,47 +121,110 @@ fn gathered(scenario: &Scenario) -> String {
     logs.map(|path| fs::read_to_string(path).unwrap()).collect()
 }
 
+/// Two processors for each task, so that two fit on a node.
 fn scenario(script: &str) -> Scenario {
-    let table = "[slurm]\ntasks = 6\nat_once = 3\nlines = [\"--time=10\"]\nbefore = [\"true\"]";
-    let scenario = Scenario::new()
-        .every_case()
-        .table(table)
-        .script("s", script);
+    let table = "[slurm]\ntasks = 6\nat_once = 4\nlines = [\"--time=10\", \"--cpus-per-task=2\"]\n\
+                 before = [\"true\"]";
+    let scenario = match PARITY_SET.is_there() {
+        true => Scenario::new().every_case_of(&parity_set()),
+        false => Scenario::new().every_case(),
+    };
+    let scenario = scenario.table(table).script("s", script);
     scenario.command();
     scenario
+}
+
+/// A running task: its id, its number and the node that it is on.
+struct Task {
+    id: String,
+    number: String,
+    node: String,
+}
+
+fn running(array: &str) -> Vec<Task> {
+    let lines = says(
+        "squeue",
+        &["--noheader", "--array", "--format=%i %K %N", "--states=R"],
+    );
+    let words = lines
+        .lines()
+        .map(|line| line.split_whitespace().map(str::to_owned));
+    let tasks = words.filter_map(|mut words| {
+        Some(Task {
+            id: words.next()?,
+            number: words.next()?,
+            node: words.next()?,
+        })
+    });
+    tasks.filter(|task| task.id.starts_with(array)).collect()
+}
+
+/// The process that does a shard, by what it says of itself; none where it has not begun.
+fn process_of(scenario: &Scenario, task: &Task) -> Option<Pid> {
+    let path = format!(".segarena/shards/{}-of-6/shard.json", task.number);
+    let text = fs::read(scenario.result(&path)).ok()?;
+    let record: Value = serde_json::from_slice(&text).ok()?;
+    Pid::from_raw(record["owner"]["pid"].as_i64()? as i32)
+}
+
+/// How often the submission was started on each case that is finished.
+fn starts_of_finished(scenario: &Scenario) -> BTreeMap<String, usize> {
+    let is_note = |path: &PathBuf| {
+        path.file_name()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .starts_with("runs-")
+    };
+    let entries = fs::read_dir(scenario.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let notes: String = entries
+        .filter(is_note)
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let records = fs::read_dir(scenario.result("s")).unwrap();
+    let records = records.map(|entry| entry.unwrap().path());
+    let records = records.filter(|path| path.extension().is_some_and(|end| end == "json"));
+    let stems = records.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned());
+    stems
+        .map(|stem| {
+            let starts = notes
+                .lines()
+                .filter(|line| line.contains(&format!("/{stem}/")));
+            (stem.clone(), starts.count())
+        })
+        .collect()
 }
 
 pub fn an_evaluation_disturbed_in_every_way_ends_with_the_files_of_an_undisturbed_one() {
     let _cluster = CLUSTER.lock().unwrap_or_else(|error| error.into_inner());
     let undisturbed = scenario("stand_in");
     undisturbed.evaluate().ends_with(3);
-    let folder = "echo $INPUTS >> runs-$$; test -e go || sleep 3; stand_in";
+    let folder = "echo $INPUTS >> runs-$$; test -e go || sleep 2; stand_in";
     let scenario = scenario(folder);
     let submitted = submit(&scenario).ends_with(0);
-    let array = array_of(&submitted);
-    let running = || {
-        let lines = says(
-            "squeue",
-            &["--noheader", "--array", "--format=%i %N %t", "--states=R"],
-        );
-        lines
-            .lines()
-            .filter(|line| line.starts_with(&format!("{array}_")))
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    let tasks = wait(&scenario, "three tasks", || {
-        let tasks = running();
-        (tasks.len() >= 3).then_some(tasks)
+    let array = format!("{}_", array_of(&submitted));
+    let tasks = wait(&scenario, "four tasks that have begun", || {
+        let tasks = running(&array);
+        let begun = tasks
+            .iter()
+            .filter(|task| process_of(&scenario, task).is_some());
+        (begun.count() >= 4).then_some(tasks)
     });
-    let ids: Vec<&str> = tasks
-        .iter()
-        .map(|line| line.split(' ').next().unwrap())
-        .collect();
-    // One task is queued again, one told to stop, and a node is lost with what it runs.
-    says("scontrol", &["requeue", ids[0]]);
-    says("scancel", &["--batch", "--signal=TERM", ids[1]]);
+    let on = |node: &str| -> Vec<&Task> {
+        let tasks = tasks.iter().filter(|task| task.node == node);
+        tasks.collect()
+    };
+    let ([first, second, ..], [third, fourth, ..]) = (&on("n1")[..], &on("n2")[..]) else {
+        panic!("two tasks on each node: {}", says("squeue", &["--all"]));
+    };
+    // One task is queued again, one told to stop, one killed, and a node lost with the fourth.
+    says("scontrol", &["requeue", &first.id]);
+    says("scancel", &["--batch", "--signal=TERM", &second.id]);
+    kill_process(process_of(&scenario, third).unwrap(), Signal::KILL).unwrap();
     std::thread::sleep(Duration::from_secs(1));
+    assert!(running(&array).iter().any(|task| task.id == fourth.id));
     says(
         "scontrol",
         &["update", "nodename=n2", "state=down", "reason=test"],
@@ -167,21 +233,32 @@ pub fn an_evaluation_disturbed_in_every_way_ends_with_the_files_of_an_undisturbe
     says("scontrol", &["update", "nodename=n2", "state=resume"]);
     fs::write(scenario.path().join("go"), "").unwrap();
     all_end(&scenario);
-    assert!(
-        gathered(&scenario).contains("told to stop"),
-        "{}",
-        gathered(&scenario)
-    );
+    for reason in ["told to stop", "killed on"] {
+        let said = gathered(&scenario);
+        assert!(said.contains(reason), "{reason}: {said}");
+    }
 
-    // Only what is missing is submitted.
-    let again = submit(&scenario).ends_with(0).prints(&["shards   job"]);
+    // Only what is missing is submitted, and nothing that is finished runs again.
+    let before = starts_of_finished(&scenario);
+    assert!(!before.is_empty());
+    let again = submit(&scenario)
+        .ends_with(0)
+        .prints(&["shards   job", "2 of 6"]);
     assert!(!again.stdout.contains("6 of 6"), "{}", again.stdout);
     all_end(&scenario);
     submit(&scenario)
         .ends_with(0)
         .prints(&["nothing is missing"]);
+    let after = starts_of_finished(&scenario);
+    for (case, starts) in before {
+        assert_eq!(after.get(&case), Some(&starts), "{case} ran again");
+    }
 
-    compare_with_golden(&golden(), &scenario.result("s"), "s");
+    let golden = match PARITY_SET.is_there() {
+        true => golden_of(&parity_set()),
+        false => golden(),
+    };
+    compare_with_golden(&golden, &scenario.result("s"), "s");
     let mut found = results(&scenario);
     found.retain(|name, _| !name.contains("/slurm/"));
     let mut expected = results(&undisturbed);
