@@ -23,7 +23,7 @@ pub(crate) struct ReportOptions {
     /// Rank by the [ranking] and the groups of this configuration
     #[arg(short, long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Make the report again whenever cases have ended, until the run is over
+    /// Make the report again whenever cases have ended, until the run, or every shard, is over
     #[arg(long)]
     pub(crate) watch: bool,
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use segarena_core::run::PastRun;
+use segarena_core::run::{self, PastRun};
 
 use crate::args::ReportOptions;
 use crate::config::LoadedConfig;
@@ -15,8 +15,9 @@ use crate::stdout;
 use crate::{plan, report};
 
 pub(crate) fn report(options: &ReportOptions) -> anyhow::Result<ExitStatus> {
+    gather_shards(&options.results)?;
     let settings = settings(options)?;
-    stdout::line(make(options, &settings)?.display());
+    stdout::line(write(options, &settings)?.display());
     if options.watch {
         watch(options, &settings)?;
     }
@@ -40,11 +41,19 @@ fn settings(options: &ReportOptions) -> anyhow::Result<Settings> {
     }
 }
 
-fn make(options: &ReportOptions, settings: &Settings) -> anyhow::Result<PathBuf> {
+fn write(options: &ReportOptions, settings: &Settings) -> anyhow::Result<PathBuf> {
     match &options.export {
         Some(folder) => report::write_with_export(&options.results, settings, folder),
         None => report::write(&options.results, settings),
     }
+}
+
+/// What a run in shards has finished by now is in its record after it was gathered.
+fn gather_shards(results: &Path) -> anyhow::Result<()> {
+    if run::has_shards(results) {
+        run::gather(results)?;
+    }
+    Ok(())
 }
 
 /// How often it is looked whether anything is new.
@@ -58,7 +67,8 @@ fn watch(options: &ReportOptions, settings: &Settings) -> anyhow::Result<()> {
         is_going_on = report::is_going_on(&options.results);
         let change = report::last_change(&options.results);
         if change != seen || !is_going_on {
-            make(options, settings)?;
+            gather_shards(&options.results)?;
+            write(options, settings)?;
             // Looked up afterwards, as an export into the output folder is a change too. What ends
             // meanwhile is on the page with the next change, at the latest when the run is over.
             seen = report::last_change(&options.results);

@@ -4,7 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use segarena_core::run::PastRun;
+use segarena_core::run::{PastRun, running_shards};
 
 use crate::progress::count;
 
@@ -25,6 +25,14 @@ pub(super) fn words(run: &PastRun) -> String {
          a failure.",
         count(all, "case")
     );
+    let shards = running_shards(&run.output);
+    if !shards.is_empty() {
+        let shards = shards
+            .iter()
+            .map(|(shard, host)| format!("{shard} on {host}"));
+        words.push_str(&format!(" Shards that run now: {}.", first_few(shards)));
+        return words;
+    }
     if !is_going_on(&run.output) {
         words.push_str(
             " No run is writing to its folder on this machine now: it was stopped, or goes on \
@@ -32,9 +40,9 @@ pub(super) fn words(run: &PastRun) -> String {
         );
         return words;
     }
-    match running(run).as_slice() {
-        [] => {}
-        names => words.push_str(&format!(" Running now: {}.", names.join(", "))),
+    let names = running(run);
+    if !names.is_empty() {
+        words.push_str(&format!(" Running now: {}.", first_few(names.into_iter())));
     }
     let seconds: f64 = cases.map(|case| case.total_seconds).sum();
     let left = all.saturating_sub(done);
@@ -60,13 +68,27 @@ fn running(run: &PastRun) -> Vec<String> {
         }
     }
     names.sort();
-    names.truncate(8);
     names
 }
 
+/// The first of some names, and how many more there are.
+fn first_few(names: impl ExactSizeIterator<Item = String>) -> String {
+    const NAMED: usize = 8;
+    let more = names.len().saturating_sub(NAMED);
+    let named: Vec<String> = names.take(NAMED).collect();
+    match more {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
 /// Whether a run of this machine holds the output folder's lock, which is looked for and not tried,
-/// so that a run that is just beginning is not refused.
+/// so that a run that is just beginning is not refused; or a shard says that it goes on.
 pub(crate) fn is_going_on(output: &Path) -> bool {
+    holds_lock(output) || !running_shards(output).is_empty()
+}
+
+fn holds_lock(output: &Path) -> bool {
     let Ok(lock) = std::fs::metadata(output.join(".segarena/lock")) else {
         return false;
     };

@@ -130,6 +130,24 @@ pub fn gather(output: &Path) -> Result<Gathered, GatherError> {
     })
 }
 
+/// Whether shards were ever begun in `output`.
+pub fn has_shards(output: &Path) -> bool {
+    let records = shard_records(&OutputFolder::at(output));
+    records.is_ok_and(|records| !records.is_empty())
+}
+
+/// The shards that go on, as far as can be seen from this machine, and the machine of each. One that
+/// was killed on another machine is taken to go on.
+pub fn running_shards(output: &Path) -> Vec<(Shard, String)> {
+    let records = shard_records(&OutputFolder::at(output)).unwrap_or_default();
+    let running = records
+        .into_iter()
+        .filter(|record| record.state == ShardState::Running && record.owner.life() != Life::Ended);
+    running
+        .map(|record| (record.shard, record.owner.host))
+        .collect()
+}
+
 /// The pairs that have no result yet, as the numbers of the shards that would run them; none where
 /// the data set has changed since it was checked, or was never. What `submissions` are made of
 /// can't be told before they are prepared, and is taken to be what it was.

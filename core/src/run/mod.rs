@@ -39,7 +39,7 @@ pub use checked::{CheckedCase, CheckedCases};
 pub use earlier::OtherResults;
 pub use fingerprint::Fingerprint;
 pub use finished::OtherConfiguration;
-pub use gather::{GatherError, Gathered, MissingCase, gather};
+pub use gather::{GatherError, Gathered, MissingCase, gather, has_shards, running_shards};
 pub use journal::JournalError;
 pub use lock::LockError;
 pub use output::OutputFolder;
