@@ -470,6 +470,24 @@ impl CaseRecord {
         loads.sum()
     }
 
+    /// Makes the last interaction that ran a failure for this reason, if it is not one already. What
+    /// was predicted keeps its scores.
+    pub fn hold_against(&mut self, reason: String) {
+        let ran = |interaction: &&mut InteractionRecord| interaction.outcome != Outcome::Skipped;
+        let Some(last) = self.interactions.iter_mut().rfind(ran) else {
+            return;
+        };
+        match last.outcome.is_failure() {
+            true => last.remarks.push(reason),
+            false => {
+                last.outcome = Outcome::BadOutput {
+                    exit_code: 0,
+                    reason,
+                }
+            }
+        }
+    }
+
     /// Whether the submission failed at some interaction.
     pub fn has_failure(&self) -> bool {
         self.interactions

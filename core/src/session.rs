@@ -1,11 +1,13 @@
 //! One case of one submission: a dialogue held through files and a backend.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use segarena_dialogue::{Answer, Dialogue, Prompt, Scores, Track};
 use segarena_formats::removal::remove_tree;
+use segarena_formats::room::Room;
 use tokio_util::sync::CancellationToken;
 
 use crate::backend::{
@@ -17,14 +19,15 @@ use crate::event::{Event, Observer};
 use crate::hash::hash_file;
 use crate::machine::Machine;
 use crate::npz::{
-    NpzError, Prediction, PredictionError, ResultWriter, SpareVolume, read_prediction_reusing,
+    NpzError, NpzErrorKind, Prediction, PredictionError, ResultWriter, SpareVolume,
+    read_prediction_reusing,
 };
 use crate::prompt::{PromptError, write_input};
 use crate::protocol::Protocol;
 use crate::record::{CaseRecord, ClickRecord, InteractionRecord, Outcome};
 use crate::results::SubmissionFiles;
 use crate::retry::Retry;
-use crate::work::WorkFolder;
+use crate::work::{WorkFolder, is_a_submissions_doing};
 
 /// Why a case could not be finished. Never the submission's doing.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,18 @@ impl SessionError {
     /// Whether the run is merely being stopped.
     pub fn is_interruption(&self) -> bool {
         matches!(self, Self::Interrupted)
+    }
+
+    /// What the system said, where the submission's folders could not be used.
+    fn of_the_folders(&self) -> Option<&std::io::Error> {
+        match self {
+            Self::Work { source, .. } => Some(source),
+            Self::Prompt(PromptError::Folder {
+                kind: NpzErrorKind::Io { source, .. },
+                ..
+            }) => Some(source),
+            _ => None,
+        }
     }
 }
 
@@ -222,19 +237,33 @@ impl<'a> Session<'a> {
 
     async fn interaction(&mut self, prompt: Prompt) -> Result<InteractionRecord, SessionError> {
         let index = prompt.index;
-        let execution = self.ask(&prompt).await?;
+        let Asked { execution, fault } = self.ask(&prompt).await?;
         self.tell(|submission, case| Event::InteractionScoring {
             submission,
             case,
             index,
         });
+        let left = match fault {
+            Some(_) => Left {
+                prediction: Err(PredictionError::Missing),
+                fault,
+            },
+            None => tokio::task::block_in_place(|| self.look())?,
+        };
+        let has_fault = left.fault.is_some();
+        if has_fault {
+            // What has gone wrong is not to go on while it is put in order.
+            self.submission.start_afresh().await?;
+            let anew = tokio::task::block_in_place(|| self.work.begin_anew());
+            anew.map_err(|source| self.work_error(source))?;
+        }
         let record = tokio::task::block_in_place(|| -> Result<_, SessionError> {
-            let judged = self.judge(&execution.ending)?;
+            let judged = self.judge(&execution.ending, left);
             self.keep_folders(index)?;
             self.results.push(self.dialogue.prediction().cast.view())?;
             Ok(self.record(prompt, execution, judged))
         })?;
-        if record.outcome.is_failure() {
+        if record.outcome.is_failure() && !has_fault {
             self.submission.start_afresh().await?;
         }
         Ok(record)
@@ -242,11 +271,13 @@ impl<'a> Session<'a> {
 
     /// Gives the prompt and has the submission run. After an engine's error that may pass, the
     /// step is done again from its beginning: the folders restored, the input written anew.
-    async fn ask(&mut self, prompt: &Prompt) -> Result<Execution, SessionError> {
+    async fn ask(&mut self, prompt: &Prompt) -> Result<Asked, SessionError> {
         let setting = self.setting;
         let mut retry = Retry::new(setting.waits, setting.observer);
         loop {
-            tokio::task::block_in_place(|| self.give(prompt))?;
+            if let Some(fault) = tokio::task::block_in_place(|| self.give(prompt))? {
+                return Ok(Asked::not_run(fault));
+            }
             let index = prompt.index;
             self.tell(|submission, case| Event::InteractionRunning {
                 submission,
@@ -268,7 +299,7 @@ impl<'a> Session<'a> {
                     {
                         Err(SessionError::Interrupted)
                     }
-                    result => Ok(result?),
+                    result => Ok(Asked::run(result?)),
                 };
             };
             tokio::select! {
@@ -278,14 +309,86 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Puts the folders in order and writes the model input.
-    fn give(&self, prompt: &Prompt) -> Result<(), SessionError> {
+    /// Puts the folders in order and writes the model input. What the submission has done that keeps
+    /// it from being given is returned, in words.
+    fn give(&self, prompt: &Prompt) -> Result<Option<String>, SessionError> {
+        use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+        let error = match self.try_to_give(prompt) {
+            Err(error) => error,
+            given => return given,
+        };
+        let fault = match error.of_the_folders() {
+            Some(source) if matches!(source.kind(), QuotaExceeded | StorageFull) => {
+                let at_all = Room {
+                    bytes: u64::MAX,
+                    files: u64::MAX,
+                };
+                self.filled_the_disk(at_all)?
+            }
+            Some(source) if is_a_submissions_doing(source) => Some(begun_anew(source)),
+            _ => None,
+        };
+        fault.map_or(Err(error), |fault| Ok(Some(fault)))
+    }
+
+    fn try_to_give(&self, prompt: &Prompt) -> Result<Option<String>, SessionError> {
         let failed = |source| self.work_error(source);
-        self.work.restore().map_err(failed)?;
+        if let Some(stuck) = self.work.restore().map_err(failed)? {
+            return Ok(Some(begun_anew(stuck)));
+        }
         self.work.clear_input(&self.case.name).map_err(failed)?;
         let inputs = self.work.open_inputs().map_err(failed)?;
         let name = OsStr::new(&self.case.name);
-        Ok(write_input(&inputs, name, &self.case.image, prompt)?)
+        write_input(&inputs, name, &self.case.image, prompt)?;
+        Ok(None)
+    }
+
+    /// Whether there is less room on the disk than is `wanted` and the submission is to blame: its
+    /// files take more than its predictions could. Says so in words.
+    fn filled_the_disk(&self, wanted: Room) -> Result<Option<String>, SessionError> {
+        let failed = |source| self.work_error(source);
+        let left = self.work.room_left().map_err(failed)?;
+        let (of_bytes, of_files) = (left.bytes < wanted.bytes, left.files < wanted.files);
+        if !(of_bytes || of_files) {
+            return Ok(None);
+        }
+        let Some(taken) = self.work.room_taken().map_err(failed)? else {
+            return Ok(Some(format!("{FILLED}: they are too many to be counted")));
+        };
+        let allowed = self.room_allowed();
+        let is_to_blame =
+            of_bytes && taken.bytes > allowed.bytes || of_files && taken.files > allowed.files;
+        Ok(is_to_blame.then(|| {
+            let megabytes = taken.bytes as f64 / 1e6;
+            format!("{FILLED}: {} files, {megabytes:.1} MB", taken.files)
+        }))
+    }
+
+    /// The room that a case's next input and results take at most.
+    fn room_wanted(&self) -> Room {
+        let image = std::fs::metadata(self.case.image.path()).map_or(0, |file| file.len());
+        Room {
+            bytes: image + 2 * self.voxels() + (1 << 20),
+            files: 16,
+        }
+    }
+
+    /// The room that nobody is blamed for: an uncompressed prediction and some of the submission's
+    /// own files, beside the input.
+    fn room_allowed(&self) -> Room {
+        Room {
+            bytes: self.room_wanted().bytes + 8 * self.voxels(),
+            files: 1 << 14,
+        }
+    }
+
+    fn voxels(&self) -> u64 {
+        self.case
+            .image
+            .shape()
+            .iter()
+            .map(|&side| side as u64)
+            .product()
     }
 
     async fn run_submission(&mut self, index: usize) -> Result<Execution, BackendError> {
@@ -327,24 +430,32 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Reads the prediction, decides on the outcome, and has the dialogue score what is now the
-    /// current prediction.
-    fn judge(&mut self, ending: &Ending) -> Result<Judged, SessionError> {
-        let read = self.read_prediction()?;
+    /// Decides on the outcome, and has the dialogue score what is now the current prediction.
+    fn judge(&mut self, ending: &Ending, left: Left) -> Judged {
+        let Left {
+            prediction: read,
+            fault,
+        } = left;
         let mut remarks = Vec::new();
         let failure = Outcome::of_failure(ending);
-        let outcome = match (failure, &read) {
-            (None, Ok(_)) => Outcome::Ok { exit_code: 0 },
-            (None, Err(PredictionError::Missing)) => Outcome::NoOutput { exit_code: 0 },
-            (None, Err(error)) => Outcome::BadOutput {
+        let outcome = match (failure, fault, &read) {
+            (None, Some(reason), _) => Outcome::BadOutput {
+                exit_code: 0,
+                reason,
+            },
+            (None, None, Ok(_)) => Outcome::Ok { exit_code: 0 },
+            (None, None, Err(PredictionError::Missing)) => Outcome::NoOutput { exit_code: 0 },
+            (None, None, Err(error)) => Outcome::BadOutput {
                 exit_code: 0,
                 reason: error.to_string(),
             },
-            (Some(outcome), Err(error)) if !matches!(error, PredictionError::Missing) => {
-                remarks.push(format!("its prediction is unusable as well: {error}"));
+            (Some(outcome), fault, read) => {
+                remarks.extend(fault);
+                if let Err(error @ PredictionError::Bad { .. }) = read {
+                    remarks.push(format!("its prediction is unusable as well: {error}"));
+                }
                 outcome
             }
-            (Some(outcome), _) => outcome,
         };
         if matches!(outcome, Outcome::NoOutput { .. }) {
             remarks.extend(self.written_instead());
@@ -362,11 +473,11 @@ impl<'a> Session<'a> {
         if let Some(replaced) = self.dialogue.take_replaced() {
             self.spare.keep(replaced);
         }
-        Ok(Judged {
+        Judged {
             outcome,
             scores,
             remarks,
-        })
+        }
     }
 
     /// What is in the outputs folder where no prediction is, in words.
@@ -387,20 +498,28 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// What the submission wrote: the inner error is its own fault, the outer this machine's.
-    fn read_prediction(&mut self) -> Result<Result<Prediction, PredictionError>, SessionError> {
+    /// What the submission left.
+    fn look(&mut self) -> Result<Left, SessionError> {
         // The submission may have removed the folder, or locked it.
-        self.work
-            .restore()
-            .map_err(|source| self.work_error(source))?;
+        let restored = self.work.restore();
+        let stuck = restored.map_err(|source| self.work_error(source))?;
         let outputs = self.work.open_outputs();
         let outputs = outputs.map_err(|source| self.work_error(source))?;
         let name = OsStr::new(&self.case.name);
         let (shape, keys) = (self.case.image.shape(), self.case.truth.keys());
-        match read_prediction_reusing(&outputs, name, shape, keys, &mut self.spare) {
-            Err(error @ PredictionError::System(_)) => Err(SessionError::Prediction(error)),
-            read => Ok(read),
-        }
+        let read = read_prediction_reusing(&outputs, name, shape, keys, &mut self.spare);
+        Ok(Left {
+            prediction: match read {
+                Err(error @ PredictionError::System(_)) => {
+                    return Err(SessionError::Prediction(error));
+                }
+                read => read,
+            },
+            fault: match stuck {
+                Some(stuck) => Some(begun_anew(stuck)),
+                None => self.filled_the_disk(self.room_wanted())?,
+            },
+        })
     }
 
     fn record(&self, prompt: Prompt, execution: Execution, judged: Judged) -> InteractionRecord {
@@ -463,6 +582,45 @@ async fn was_stopped_as_well(cancel: &CancellationToken, ending: &Ending) -> boo
 
 /// How much later than its submission this process may hear that both are to end.
 const HEARING: Duration = Duration::from_millis(500);
+
+/// What came of asking a submission.
+struct Asked {
+    execution: Execution,
+    /// What it had done that kept it from being asked, in words.
+    fault: Option<String>,
+}
+
+impl Asked {
+    fn run(execution: Execution) -> Self {
+        Self {
+            execution,
+            fault: None,
+        }
+    }
+
+    fn not_run(fault: String) -> Self {
+        Self {
+            execution: Execution::new(Duration::ZERO, Ending::Exited { code: 0 }),
+            fault: Some(fault),
+        }
+    }
+}
+
+/// What a submission left in its folders.
+struct Left {
+    /// Its prediction; that there is none that is of use is its own fault.
+    prediction: Result<Prediction, PredictionError>,
+    /// What nobody can go on with, in words. Its own fault as well.
+    fault: Option<String>,
+}
+
+/// What is said of folders that can't be put in order.
+fn begun_anew(why: impl fmt::Display) -> String {
+    format!("its folders could not be put in order, and were begun anew: {why}")
+}
+
+/// Begins what is said of who left no room.
+const FILLED: &str = "its files filled the disk of the work folders, and were removed";
 
 /// What an interaction came to.
 struct Judged {

@@ -5,6 +5,7 @@
 //! unreadable, or not at all.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,12 +13,17 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use segarena_formats::copying::copy_folder;
-use segarena_formats::removal::{remove_folder_in, remove_tree, remove_tree_in, restore_folder};
+use segarena_formats::removal::{
+    remove_folder_in, remove_tree, remove_tree_in, restore_folder, set_aside,
+};
+use segarena_formats::room::{Room, room_left, room_taken};
 
 use crate::npz::Folder;
 
 const INPUTS: &str = "inputs";
 const OUTPUTS: &str = "outputs";
+/// Begins the name of what can't be removed.
+const STUCK: &str = ".unremovable-";
 
 /// What of the folders that submissions see is left behind, for somebody to look at.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,7 +88,7 @@ impl WorkFolder {
     fn create_in(parent: &Path, name: &OsStr) -> io::Result<Self> {
         let parent_path = parent.canonicalize()?;
         let parent = File::open(&parent_path)?;
-        remove_tree_in(&parent, name)?;
+        clear(&parent, name)?;
         let path = parent_path.join(name);
         let folder = Self {
             inputs: path.join(INPUTS),
@@ -91,7 +97,7 @@ impl WorkFolder {
             parent,
             afterwards: Afterwards::Remove,
         };
-        folder.restore()?;
+        folder.put_back()?;
         Ok(folder)
     }
 
@@ -141,11 +147,76 @@ impl WorkFolder {
     }
 
     /// Puts back what a submission took away: both folders and the one around them exist, are
-    /// folders and not links, and can be read, written and searched. What is in them stays.
+    /// folders and neither links nor mounts, and can be read, written and searched. What is in them
+    /// stays, unless what was done to them can't be undone: then both are begun anew, and why is
+    /// returned.
     ///
     /// # Errors
-    /// Those of the file system.
-    pub fn restore(&self) -> io::Result<()> {
+    /// Those of the disk.
+    pub fn restore(&self) -> io::Result<Option<Stuck>> {
+        match self.put_back() {
+            Err(why) if is_a_submissions_doing(&why) => {
+                self.begin_anew()?;
+                Ok(Some(Stuck(why)))
+            }
+            restored => restored.map(|()| None),
+        }
+    }
+
+    /// Removes what is in both folders, whatever it is; what can't be removed, with its reason, is
+    /// set aside.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn begin_anew(&self) -> io::Result<Option<Stuck>> {
+        let stuck = clear(&self.parent, self.name())?;
+        self.put_back()?;
+        Ok(stuck)
+    }
+
+    /// Removes the folders as a drop does, and says of what can't be removed why.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn leave(mut self) -> io::Result<Option<Stuck>> {
+        let left = self.be_left();
+        self.afterwards = Afterwards::Keep;
+        match left {
+            Err(why) if is_a_submissions_doing(&why) => Ok(Some(Stuck(why))),
+            left => left,
+        }
+    }
+
+    /// The room that is left on the folders' disk.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn room_left(&self) -> io::Result<Room> {
+        room_left(&self.parent)
+    }
+
+    /// The room that the folders take; `None`: more than can be said.
+    ///
+    /// # Errors
+    /// Those of the disk.
+    pub fn room_taken(&self) -> io::Result<Option<Room>> {
+        Ok(room_taken(&restore_folder(&self.parent, self.name())?))
+    }
+
+    fn be_left(&self) -> io::Result<Option<Stuck>> {
+        match &self.afterwards {
+            Afterwards::Keep => Ok(None),
+            Afterwards::Remove => clear(&self.parent, self.name()),
+            Afterwards::KeepAt(path) => {
+                remove_tree(path)?;
+                fs::rename(&self.path, path)?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn put_back(&self) -> io::Result<()> {
+        unlock(&self.parent)?;
         self.restored(INPUTS)?;
         self.restored(OUTPUTS)?;
         Ok(())
@@ -175,7 +246,7 @@ impl WorkFolder {
         let left = File::open(kept.join(OUTPUTS))?;
         remove_tree(&self.outputs)?;
         copy_folder(left, &self.outputs, MOST_KEPT)?;
-        self.restore()
+        self.put_back()
     }
 
     /// Removes a folder that stands where a model input is to be written: a file, a link or a
@@ -196,25 +267,67 @@ impl WorkFolder {
     fn name(&self) -> &OsStr {
         self.path.file_name().unwrap_or_default()
     }
-
-    fn leave(&self) -> io::Result<()> {
-        match &self.afterwards {
-            Afterwards::Keep => Ok(()),
-            Afterwards::Remove => remove_tree_in(&self.parent, self.name()),
-            Afterwards::KeepAt(path) => {
-                remove_tree(path)?;
-                fs::rename(&self.path, path)
-            }
-        }
-    }
 }
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        if let Err(error) = self.leave() {
+        if let Err(error) = self.be_left() {
             tracing::warn!(path = %self.path.display(), %error, "a work folder could not be removed");
         }
     }
+}
+
+/// Why something of a submission's can't be removed or put in order.
+#[derive(Debug)]
+pub struct Stuck(io::Error);
+
+impl fmt::Display for Stuck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Removes what has this name, or at least sees to it that nothing has: what can't be removed gets
+/// another one, and why it can't is returned.
+fn clear(parent: &File, name: &OsStr) -> io::Result<Option<Stuck>> {
+    unlock(parent)?;
+    match remove_tree_in(parent, name) {
+        Err(why) if is_a_submissions_doing(&why) => {
+            let aside = set_aside(parent, name, STUCK)?;
+            tracing::warn!(name = %name.display(), aside, %why, "a work folder could not be removed");
+            Ok(Some(Stuck(why)))
+        }
+        removed => removed.map(|()| None),
+    }
+}
+
+/// Opens the folder around a case's to its owner again: a plain process is that owner, and so may
+/// lock it.
+fn unlock(around: &File) -> io::Result<()> {
+    let mode = around.metadata()?.permissions().mode();
+    match mode & 0o700 {
+        0o700 => Ok(()),
+        _ => around.set_permissions(Permissions::from_mode(mode & 0o777 | 0o700)),
+    }
+}
+
+/// Whether an error in a submission's folders is none of the disk's.
+pub(crate) fn is_a_submissions_doing(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        AlreadyExists, CrossesDevices, DirectoryNotEmpty, IsADirectory, NotADirectory, NotFound,
+        PermissionDenied, ResourceBusy,
+    };
+    matches!(
+        error.kind(),
+        AlreadyExists
+            | CrossesDevices
+            | DirectoryNotEmpty
+            | IsADirectory
+            | NotADirectory
+            | NotFound
+            | PermissionDenied
+            | ResourceBusy
+    )
 }
 
 /// The folder in which a submission that is kept for a run sees the folders of each case as long as
@@ -230,8 +343,9 @@ impl CasesFolder {
     /// # Errors
     /// Those of the file system.
     pub fn create(path: &Path) -> io::Result<Self> {
-        remove_tree(path)?;
-        create_private(path.parent().unwrap_or(Path::new("")))?;
+        let parent = path.parent().unwrap_or(Path::new(""));
+        create_private(parent)?;
+        clear(&File::open(parent)?, path.file_name().unwrap_or_default())?;
         fs::create_dir(path)?;
         fs::set_permissions(path, Permissions::from_mode(0o755))?;
         Ok(Self {

@@ -9,6 +9,8 @@ pub mod copying;
 pub mod known_file;
 pub mod nifti;
 pub mod npz;
+mod obstacles;
 pub mod removal;
+pub mod room;
 pub mod temporary;
 pub mod whole_file;

@@ -1,161 +1,271 @@
 //! Removing a folder that a stranger has filled.
 //!
-//! Nothing is followed out of it, and neither its depth nor locked folders keep it: whatever is
-//! done is done relative to the handle of a folder that was opened without following links, and
-//! what lies deep is first moved up, so that there are never more than two handles and no path
-//! grows long.
+//! Nothing is followed out of it, neither a link nor a mount, and neither its depth nor locked or
+//! frozen folders keep it: whatever is done is done relative to the handle of a folder that was
+//! opened without following links, and what lies deep is first moved up, so that there are never
+//! more than three handles and no path grows long.
 
 use std::ffi::{CStr, CString, OsStr};
-use std::fs::{self, Permissions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::PermissionsExt;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
+
+use crate::obstacles::{
+    change_mode, despite_obstacles, look_at_folder, open_folder, read, told, unfreeze,
+};
 
 /// Somebody who goes on adding files while they are removed is given up on.
 const ROUNDS: usize = 100_000;
 /// So many names are held in memory at once, however many there are.
 const BATCH: usize = 4096;
+/// So many folders that were moved up are remembered; the others are found again.
+const REMEMBERED: usize = 16 * BATCH;
 
 /// Removes a tree, file or link. One that is not there is removed already.
 ///
 /// # Errors
-/// Those of the file system.
+/// Those of the file system, the first of them: what else can be removed is removed.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
-    remove_tree_in(CWD, path.as_os_str())
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    // The way to it is the caller's own, and may lead over mounts and links.
+    match open_own_parent(path) {
+        Ok(parent) => remove_tree_in(parent, name),
+        Err(Errno::NOENT) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// [`remove_tree`] of what has this name in a folder.
 ///
 /// # Errors
-/// Those of the file system.
+/// As [`remove_tree`].
 pub fn remove_tree_in(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
     let (parent, name) = (parent.as_fd(), c_name(name)?);
-    let found = match rustix::fs::statat(parent, &*name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(found) => FileType::from_raw_mode(found.st_mode),
-        Err(Errno::NOENT) => return Ok(()),
-        Err(errno) => return Err(errno.into()),
-    };
-    if found != FileType::Directory {
-        return Ok(rustix::fs::unlinkat(parent, &*name, AtFlags::empty())?);
+    let mut removal = Removal::default();
+    match open_folder(parent, &name) {
+        Ok(folder) => {
+            removal.empty(&folder, ROUNDS);
+            removal.remove(parent, &name, AtFlags::REMOVEDIR);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            removal.remove(parent, &name, AtFlags::empty());
+        }
+        Err(error) => return Err(error),
     }
-    empty(&open_folder(parent, &name)?)?;
-    Ok(rustix::fs::unlinkat(parent, &*name, AtFlags::REMOVEDIR)?)
+    removal.done()
 }
 
 /// Removes a folder of this name with all that is in it; whatever is no folder stays.
 ///
 /// # Errors
-/// Those of the file system.
+/// As [`remove_tree`].
 pub fn remove_folder_in(parent: impl AsFd, name: &OsStr) -> io::Result<()> {
     let parent = parent.as_fd();
-    match rustix::fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {
-            remove_tree_in(parent, name)
+    match look_at_folder(parent, &c_name(name)?) {
+        Err(error) if is_gone(&error) => Ok(()),
+        _ => remove_tree_in(parent, name),
+    }
+}
+
+/// Gives a folder of this name another one beside it, beginning with `prefix`, that nothing has.
+/// Returns the new name.
+///
+/// # Errors
+/// Those of the file system.
+pub fn set_aside(parent: impl AsFd, name: &OsStr, prefix: &str) -> io::Result<String> {
+    let (parent, name) = (parent.as_fd(), c_name(name)?);
+    let mut number = 0u64;
+    loop {
+        let aside = format!("{prefix}{number}");
+        let renamed = despite_obstacles(parent, &name, || {
+            rustix::fs::renameat(parent, &*name, parent, &*aside)
+        });
+        match renamed {
+            Ok(()) => return Ok(aside),
+            Err(errno) if is_taken(errno) => number += 1,
+            Err(errno) => return Err(told(errno)),
         }
-        _ => Ok(()),
     }
 }
 
 /// Sees to it that there is a folder of this name in `parent`, open to everybody: to its owner and
-/// to containers with another user. What else stands there is removed, and a link not followed.
-/// Returns the folder's handle.
+/// to containers with another user. What else stands there is removed, and neither a link nor a
+/// mount followed. Returns the folder's handle.
 ///
 /// # Errors
 /// Those of the file system; also if it is not ours.
 pub fn restore_folder(parent: impl AsFd, name: &OsStr) -> io::Result<OwnedFd> {
     let (parent, name) = (parent.as_fd(), c_name(name)?);
-    match rustix::fs::statat(parent, &*name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::Directory => {}
-        Ok(_) => {
-            rustix::fs::unlinkat(parent, &*name, AtFlags::empty())?;
-            rustix::fs::mkdirat(parent, &*name, Mode::from_raw_mode(0o777))?;
+    let folder = match look_at_folder(parent, &name) {
+        Err(error) if is_gone(&error) => {
+            if error.kind() == io::ErrorKind::NotADirectory {
+                let mut removal = Removal::default();
+                removal.remove(parent, &name, AtFlags::empty());
+                removal.done()?;
+            }
+            despite_obstacles(parent, &name, || {
+                rustix::fs::mkdirat(parent, &*name, Mode::from_raw_mode(0o777))
+            })
+            .map_err(told)?;
+            look_at_folder(parent, &name)?
         }
-        Err(Errno::NOENT) => rustix::fs::mkdirat(parent, &*name, Mode::from_raw_mode(0o777))?,
-        Err(errno) => return Err(errno.into()),
-    }
-    let folder = look_at_folder(parent, &name)?;
+        folder => folder?,
+    };
     let mode = rustix::fs::fstat(&folder)?.st_mode;
     if !Mode::from_raw_mode(mode).contains(Mode::from_raw_mode(0o777)) {
         change_mode(&folder, 0o777)?;
     }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(&folder, c".", flags, Mode::empty())?)
+    let folder = read(&folder)?;
+    // Only root may, and only root may have frozen it.
+    unfreeze(folder.as_fd());
+    Ok(folder)
 }
 
-/// Removes everything in a folder.
-fn empty(folder: &OwnedFd) -> io::Result<()> {
-    let mut moved = 0u64;
-    for _ in 0..ROUNDS {
-        let mut is_empty = true;
-        for (name, kind) in entries(folder)? {
-            is_empty = false;
-            if kind == FileType::Directory {
-                dissolve(folder, &name, &mut moved)?;
-            } else {
-                unlink(folder, &name)?;
+/// A removal under way.
+#[derive(Default)]
+struct Removal {
+    /// How much was removed.
+    removed: u64,
+    /// How many folders were moved up.
+    moved: u64,
+    /// The first thing that could not be done.
+    failed: Option<io::Error>,
+}
+
+impl Removal {
+    fn done(self) -> io::Result<()> {
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    /// Removes everything in a folder that can be removed, in so many rounds at most.
+    fn empty(&mut self, folder: &OwnedFd, rounds: usize) {
+        for _ in 0..rounds {
+            let found = match entries(folder) {
+                Ok(found) if found.is_empty() => {
+                    // What failed has gone otherwise.
+                    self.failed = None;
+                    return;
+                }
+                Ok(found) => found,
+                Err(error) => return self.note(error),
+            };
+            let before = (self.removed, self.moved);
+            let mut folders = Vec::new();
+            for (name, kind) in found {
+                match kind {
+                    FileType::Directory => folders.push(name),
+                    _ => self.remove(folder.as_fd(), &name, AtFlags::empty()),
+                }
+            }
+            while let Some(name) = folders.pop() {
+                self.dissolve(folder, &name, &mut folders);
+            }
+            if before == (self.removed, self.moved) {
+                break;
             }
         }
-        if is_empty {
-            return Ok(());
-        }
+        self.note(io::Error::from(io::ErrorKind::DirectoryNotEmpty));
     }
-    Err(io::Error::from(io::ErrorKind::DirectoryNotEmpty))
-}
 
-/// Removes files of a folder and moves its folders up beside it, then removes it, if that was all.
-fn dissolve(parent: &OwnedFd, name: &CStr, moved: &mut u64) -> io::Result<()> {
-    let folder = match open_folder(parent, name) {
-        // Something else by now: the next round sees it.
-        Err(error) if is_gone(&error) => return Ok(()),
-        folder => folder?,
-    };
-    for (inner, kind) in entries(&folder)? {
-        if kind != FileType::Directory {
-            unlink(&folder, &inner)?;
-            continue;
-        }
-        match rustix::fs::unlinkat(&folder, &*inner, AtFlags::REMOVEDIR) {
-            Ok(()) | Err(Errno::NOENT) => continue,
+    /// Removes files of a folder and moves its folders up `beside` it, then removes it, if that was
+    /// all.
+    fn dissolve(&mut self, parent: &OwnedFd, name: &CStr, beside: &mut Vec<CString>) {
+        let found = open_folder(parent, name).and_then(|folder| {
+            let found = entries(&folder)?;
+            Ok((folder, found))
+        });
+        let (folder, found) = match found {
+            Ok(found) => found,
+            // Something else by now: the next round sees it.
+            Err(error) if is_gone(&error) => return,
+            Err(error) => return self.note(error),
+        };
+        for (inner, kind) in found {
+            if kind != FileType::Directory {
+                self.remove(folder.as_fd(), &inner, AtFlags::empty());
+                continue;
+            }
+            if self
+                .try_to_remove(folder.as_fd(), &inner, AtFlags::REMOVEDIR)
+                .is_ok()
+            {
+                continue;
+            }
             // It is not empty; to be moved it must be writable.
-            Err(_) => match open_folder(&folder, &inner) {
-                Err(error) if is_gone(&error) => continue,
-                inner => drop(inner?),
-            },
+            match open_folder(&folder, &inner) {
+                Ok(_) => self.move_up(&folder, &inner, parent, beside),
+                Err(error) if is_gone(&error) => {}
+                Err(error) => self.note(error),
+            }
         }
+        match self.try_to_remove(parent.as_fd(), name, AtFlags::REMOVEDIR) {
+            // There is more in it: the next round sees it.
+            Ok(()) | Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            Err(errno) => self.note(told(errno)),
+        }
+    }
+
+    fn move_up(&mut self, from: &OwnedFd, name: &CStr, to: &OwnedFd, beside: &mut Vec<CString>) {
         loop {
-            let place = format!(".segarena-removed-{moved}");
-            *moved += 1;
-            match rustix::fs::renameat(&folder, &*inner, parent, place) {
-                Ok(()) => break,
+            let place = format!(".segarena-removed-{}", self.moved);
+            self.moved += 1;
+            let renamed =
+                despite_obstacles(from, name, || rustix::fs::renameat(from, name, to, &*place));
+            match renamed {
+                Ok(()) => {
+                    if beside.len() < REMEMBERED {
+                        beside.extend(CString::new(place));
+                    }
+                    return;
+                }
                 // There is something of that name already.
-                Err(Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR) => {}
-                Err(Errno::NOENT) => break,
-                Err(errno) => return Err(errno.into()),
+                Err(errno) if is_taken(errno) => {}
+                Err(Errno::NOENT) => return,
+                Err(errno) => return self.note(told(errno)),
             }
         }
     }
-    match rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR) {
-        // There is more in it: the next round sees it.
-        Ok(()) | Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
-}
 
-fn unlink(folder: &OwnedFd, name: &CStr) -> io::Result<()> {
-    match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
-        // A folder by now: the next round sees it.
-        Ok(()) | Err(Errno::NOENT | Errno::ISDIR) => Ok(()),
-        Err(errno) => Err(errno.into()),
+    fn remove(&mut self, folder: BorrowedFd<'_>, name: &CStr, how: AtFlags) {
+        match self.try_to_remove(folder, name, how) {
+            // A folder by now: the next round sees it.
+            Ok(()) | Err(Errno::ISDIR) => {}
+            Err(errno) => self.note(told(errno)),
+        }
+    }
+
+    /// What is not there is removed already.
+    fn try_to_remove(
+        &mut self,
+        folder: BorrowedFd<'_>,
+        name: &CStr,
+        how: AtFlags,
+    ) -> rustix::io::Result<()> {
+        match despite_obstacles(folder, name, || rustix::fs::unlinkat(folder, name, how)) {
+            Ok(()) => self.removed += 1,
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno),
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, error: io::Error) {
+        self.failed.get_or_insert(error);
     }
 }
 
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{NotADirectory, NotFound};
     matches!(error.kind(), NotFound | NotADirectory)
+}
+
+/// Whether a name for something can't be had because something else has it.
+fn is_taken(errno: Errno) -> bool {
+    matches!(errno, Errno::EXIST | Errno::NOTEMPTY | Errno::NOTDIR)
 }
 
 /// The first names in a folder, without `.` and `..`, and what each is.
@@ -185,31 +295,13 @@ fn entries(folder: &OwnedFd) -> io::Result<Vec<(CString, FileType)>> {
     Ok(found)
 }
 
-/// Opens a folder that may have been locked, unlocking it for its owner.
-fn open_folder(parent: impl AsFd, name: &CStr) -> io::Result<OwnedFd> {
-    let parent = parent.as_fd();
-    let looked_at = look_at_folder(parent, name)?;
-    let mode = rustix::fs::fstat(&looked_at)?.st_mode;
-    if !Mode::from_raw_mode(mode).contains(Mode::RWXU) {
-        // Somebody else's folder stays as it is: what follows says what can't be done.
-        let _ = change_mode(&looked_at, 0o700);
-    }
-    // The same folder, by its handle: whatever its name means by now.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(&looked_at, c".", flags, Mode::empty())?)
-}
-
-/// A handle that needs no right to the folder.
-fn look_at_folder(parent: impl AsFd, name: &CStr) -> io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat(parent, name, flags, Mode::empty())?)
-}
-
-/// Changes the mode of what a handle means. `fchmod` refuses a handle that was opened without any
-/// right; the name that the kernel has for it does not.
-fn change_mode(handle: &OwnedFd, mode: u32) -> io::Result<()> {
-    let name = format!("/proc/self/fd/{}", handle.as_raw_fd());
-    fs::set_permissions(name, Permissions::from_mode(mode))
+fn open_own_parent(path: &Path) -> rustix::io::Result<OwnedFd> {
+    let parent = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(parent, flags, Mode::empty())
 }
 
 fn c_name(name: &OsStr) -> io::Result<CString> {
@@ -219,7 +311,8 @@ fn c_name(name: &OsStr) -> io::Result<CString> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -294,6 +387,29 @@ mod tests {
         drop((inner, levels));
         remove_tree(&tree).unwrap();
         assert!(!tree.exists());
+    }
+
+    #[test]
+    fn a_tree_may_have_more_levels_than_there_are_rounds() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join(vec!["d"; 100].join("/"))).unwrap();
+        let mut removal = Removal::default();
+        removal.empty(&fs::File::open(folder.path()).unwrap().into(), 3);
+        removal.done().unwrap();
+    }
+
+    #[test]
+    fn what_is_set_aside_takes_no_name_from_another() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["tree/inner", ".left-0/inner"] {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join(".left-1"), "x").unwrap();
+        let parent = fs::File::open(folder.path()).unwrap();
+        let aside = set_aside(&parent, OsStr::new("tree"), ".left-").unwrap();
+        assert_eq!(aside, ".left-2");
+        assert!(folder.path().join(".left-2/inner").is_dir());
+        assert!(!folder.path().join("tree").exists());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::hash::hash_file;
 use crate::record::{CaseRecord, InteractionRecord};
 use crate::results::{SubmissionFiles, create_folder, metrics_table, write_json, write_whole};
 use crate::session::{Session, SessionError, SessionSetting};
-use crate::work::{CasesFolder, KeepWork, WorkFolder};
+use crate::work::{CasesFolder, KeepWork, WorkFolder, is_a_submissions_doing};
 
 /// One submission, ready to run on all cases.
 pub(super) struct SubmissionRun {
@@ -207,21 +207,58 @@ impl Shared {
             stop,
         };
         let record = if evaluation.lifetime == Lifetime::Run {
-            let started = match for_run {
-                Some(started) => started,
-                None => for_run.insert(self.start_for_run(&at).await?),
-            };
-            let work = self.work_folder_among(&started.cases, files)?;
-            self.dialogue(&at, &work, &mut *started.submission).await?
+            let (started, work) = self.place_for_run(&at, files, for_run).await?;
+            let record = self.dialogue(&at, &work, &mut *started.submission).await?;
+            self.leave(work, record)?
         } else {
             let work = self.work_folder(files)?;
             let mut submission = self.start_for_case(&at, &work).await?;
             let record = self.dialogue(&at, &work, &mut *submission).await?;
             let closed = submission.close().await;
             closed.map_err(|error| self.error_of_case(&case, error.into()))?;
-            record
+            self.leave(work, record)?
         };
         self.finish(record)
+    }
+
+    /// The submission that is kept for all cases, and this one's folders where it sees them.
+    async fn place_for_run<'s, 'r>(
+        &'s self,
+        at: &Place<'_>,
+        files: &CaseFiles,
+        for_run: &'r mut Option<StartedForRun<'s>>,
+    ) -> Result<(&'r mut StartedForRun<'s>, WorkFolder), RunError> {
+        if let Some(StartedForRun { submission, cases }) = for_run.take() {
+            match self.work_folder_among(&cases, files) {
+                Ok(work) => {
+                    let started = StartedForRun { submission, cases };
+                    return Ok((for_run.insert(started), work));
+                }
+                // It has locked us out: it begins anew in a folder of its own.
+                Err(RunError::Work { source, .. }) if is_a_submissions_doing(&source) => {
+                    let closed = submission.close().await;
+                    closed.map_err(|error| self.error_of_case(at.case, error.into()))?;
+                }
+                Err(error) => {
+                    submission.close().await?;
+                    return Err(error);
+                }
+            }
+        }
+        let started = self.start_for_run(at).await?;
+        let work = self.work_folder_among(&started.cases, files)?;
+        Ok((for_run.insert(started), work))
+    }
+
+    /// Removes a case's folders. What of them can't be removed is held against the submission.
+    fn leave(&self, work: WorkFolder, mut record: CaseRecord) -> Result<CaseRecord, RunError> {
+        let path = work.path().to_owned();
+        let left = tokio::task::block_in_place(|| work.leave());
+        if let Some(stuck) = left.map_err(|source| RunError::Work { path, source })? {
+            let reason = format!("what it left in its folders can't be removed: {stuck}");
+            record.hold_against(reason);
+        }
+        Ok(record)
     }
 
     /// Begins to keep a submission for all cases that this worker takes.
