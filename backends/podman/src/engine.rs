@@ -1,5 +1,6 @@
 //! Podman as an [`Engine`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,10 +9,11 @@ use segarena_container::limits::graphics_cards;
 use segarena_container::request::{ContainerRequest, OWNER_LABEL};
 use segarena_contract::BackendError;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
-use crate::failure::{of, of_store, status};
+use crate::failure::{Error, of, of_store, status};
 use crate::libpod::Libpod;
+use crate::root;
 use crate::service::{self, Service};
 use crate::spec;
 
@@ -20,6 +22,8 @@ use crate::spec;
 pub struct PodmanEngine {
     socket: Option<String>,
     connection: Mutex<Option<Arc<Connection>>>,
+    /// The folder of its images and containers, once it has told it.
+    store: OnceCell<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -41,6 +45,7 @@ impl PodmanEngine {
         Self {
             socket,
             connection: Mutex::new(None),
+            store: OnceCell::new(),
         }
     }
 
@@ -92,6 +97,11 @@ impl Engine for PodmanEngine {
             .get("/info")
             .await
             .map_err(|error| of("asking the engine what it is", error))?;
+        let store: Option<PathBuf> = info["store"]["graphRoot"].as_str().map(Into::into);
+        if let Some(store) = &store {
+            // It is the same whenever it is told.
+            let _ = self.store.set(store.clone());
+        }
         let host = &info["host"];
         let rootless = host["security"]["rootless"].as_bool().unwrap_or(false);
         let cgroup_version = if host["cgroupVersion"] == "v2" { 2 } else { 1 };
@@ -115,7 +125,7 @@ impl Engine for PodmanEngine {
             pids: limits("pids"),
             cpus: limits("cpu"),
             gpus: cards_are_described().then(graphics_cards),
-            store: info["store"]["graphRoot"].as_str().map(Into::into),
+            store,
             facts: vec![
                 ("runtime".to_owned(), text(&host["ociRuntime"]["name"])),
                 (
@@ -262,13 +272,23 @@ impl Engine for PodmanEngine {
     }
 
     async fn remove(&self, container: &str) -> Result<(), BackendError> {
-        // `v`, Docker's word for it, removes no volumes here.
-        let path = format!("/containers/{container}?force=true&volumes=true&timeout=0");
-        match self.connected().await?.libpod.delete(&path).await {
-            Ok(_) => Ok(()),
-            Err(error) if status(&error) == Some(404) => Ok(()),
-            Err(error) => Err(of("removing a container", error)),
+        let libpod = &self.connected().await?.libpod;
+        let Err(error) = try_to_remove(libpod, container).await else {
+            return Ok(());
+        };
+        let stuck = self
+            .store
+            .get()
+            .and_then(|store| root::named_by(&error, store));
+        if let Some(root) = stuck {
+            tracing::info!(container, ?root, "removing what Podman can't");
+            match root::remove(root).await {
+                // Whoever asked is told all the same that it could not be removed as it was.
+                Ok(()) => drop(try_to_remove(libpod, container).await),
+                Err(error) => tracing::warn!(container, %error, "its root can't be removed"),
+            }
         }
+        Err(of("removing a container", error))
     }
 
     async fn shut_down(&self) -> Result<(), BackendError> {
@@ -277,6 +297,16 @@ impl Engine for PodmanEngine {
             service.stop().await;
         }
         Ok(())
+    }
+}
+
+/// Removes a container; one that is gone is removed already.
+async fn try_to_remove(libpod: &Libpod, container: &str) -> Result<(), Error> {
+    // `v`, Docker's word for it, removes no volumes here.
+    let path = format!("/containers/{container}?force=true&volumes=true&timeout=0");
+    match libpod.delete(&path).await {
+        Err(error) if status(&error) != Some(404) => Err(error),
+        _ => Ok(()),
     }
 }
 

@@ -7,6 +7,7 @@ mod engine;
 mod failure;
 mod libpod;
 mod output;
+mod root;
 mod service;
 mod spec;
 
