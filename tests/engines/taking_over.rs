@@ -33,9 +33,18 @@ pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_b
     let user = scenario.path().metadata().unwrap().uid();
     assert_eq!(setuid.uid(), user);
     assert_eq!(left("locked/in").unwrap().uid(), user);
-    if engine.user.is_some() && !engine.rootless {
-        assert_eq!(setuid.permissions().mode() & 0o7000, 0);
-    }
+    assert_eq!(setuid.permissions().mode() & 0o7000, 0);
+    let record = scenario.record("team", "micro_tiny_objects");
+    let phases = record["interactions"][0]["phases"].as_array().unwrap();
+    // It is told, and none of the submission's time.
+    let seconds = |name: &str| {
+        let named = phases.iter().find(|phase| phase["name"] == name);
+        named.unwrap()["seconds"].as_f64().unwrap()
+    };
+    let own = ["create", "start", "run"].map(seconds).iter().sum::<f64>();
+    assert!(seconds("take over") > 0.0, "{record}");
+    let counted = record["interactions"][0]["seconds"].as_f64().unwrap();
+    assert!((counted - own).abs() < 1e-6, "{record}");
     // Nobody else gets there, whatever is left.
     let around = team.metadata().unwrap().permissions().mode();
     assert_eq!(around & 0o777, 0o700);

@@ -1,6 +1,6 @@
 //! The folders of this machine that a submission's container is given, and their places in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use segarena_contract::{InteractionRequest, Placeholders, Scope};
 
@@ -74,6 +74,14 @@ impl Folders {
         let place = bound.unwrap_or_else(|| folder.to_owned());
         text(&place).trim_end_matches('/').to_owned()
     }
+
+    /// The folders of this machine around this one that the container may change, the innermost
+    /// first.
+    pub fn around(&self, folder: &Path) -> Vec<PathBuf> {
+        let is_given = |around: &&Path| self.binds.iter().any(|(host, _)| around.starts_with(host));
+        let around = folder.ancestors().skip(1);
+        around.filter(is_given).map(Path::to_owned).collect()
+    }
 }
 
 fn text(path: &Path) -> String {
@@ -91,6 +99,8 @@ mod tests {
         assert_eq!(folders.binds, [("/work/team/.worker-0".to_owned(), CASES)]);
         let inputs = folders.inside(&cases.join("x/inputs"));
         assert_eq!(inputs, "/workspace/cases/x/inputs");
+        let around = folders.around(&cases.join("x/inputs"));
+        assert_eq!(around, [cases.join("x"), cases.to_owned()]);
         assert_eq!(folders.placeholders().fill("{inputs}"), CASES);
         assert_eq!(Folders::of_scope(Scope::Interaction), None);
     }
@@ -105,6 +115,7 @@ mod tests {
         let folders = Folders::of_scope(scope).unwrap();
         assert_eq!(folders.inside(Path::new("/work/x/inputs")), INPUTS);
         assert_eq!(folders.inside(Path::new("/work/x/outputs")), OUTPUTS);
+        assert!(folders.around(Path::new("/work/x/outputs")).is_empty());
         let filled = folders.placeholders().fill("{case} {outputs}");
         assert_eq!(filled, format!("x.npz {OUTPUTS}"));
     }

@@ -24,6 +24,14 @@ pub(crate) struct Helper {
     image: Mutex<Option<String>>,
 }
 
+/// Folders that are taken over from a container, as it sees them.
+pub(crate) struct TakenFolders {
+    /// By themselves, the outermost first.
+    pub(crate) around: Vec<String>,
+    /// With everything in them.
+    pub(crate) whole: [String; 2],
+}
+
 /// How a container of ours ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -33,8 +41,8 @@ enum Ended {
 }
 
 impl Helper {
-    /// Gives every file in these folders of the container `beside` to `owner` (`UID:GID` as the container
-    /// counts), readable for it and without special bits. Gives up when `until` is over.
+    /// Gives folders of the container `beside` to `owner` (`UID:GID` as the container counts),
+    /// readable for it and without special bits. Gives up when `until` is over.
     ///
     /// Says whether it was done.
     ///
@@ -45,16 +53,21 @@ impl Helper {
         engine: &Arc<E>,
         pending: &Pending,
         beside: &ContainerRequest,
-        folders: &[String; 2],
+        folders: &TakenFolders,
         owner: &str,
         until: impl Future<Output = ()> + Send,
     ) -> Result<bool, BackendError> {
         let image = self.loaded(engine).await?;
         // Links are neither followed nor given away for what they mean.
-        let script =
-            format!("chown -hR {owner} \"$1\" \"$2\" && chmod -R u+rwX,u-s,g-s,o-t \"$1\" \"$2\"");
-        let [inputs, outputs] = folders;
-        let words = ["/bin/sh", "-c", &script, "sh", inputs, outputs];
+        let script = format!(
+            "i=$1; o=$2; shift 2; \
+             for f; do chown -h {owner} \"$f\" && chmod u+rwx \"$f\" || exit 1; done; \
+             chown -hR {owner} \"$i\" \"$o\" && chmod -R u+rwX,u-s,g-s,o-t \"$i\" \"$o\""
+        );
+        let TakenFolders { around, whole } = folders;
+        let [inputs, outputs] = whole;
+        let mut words = vec!["/bin/sh", "-c", &script, "sh", inputs, outputs];
+        words.extend(around.iter().map(String::as_str));
         let container = beside.of_our_own(image, &words);
         let ended = run(engine, pending, &container, until).await?;
         Ok(ended == Ended::With(0))

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use walkdir::WalkDir;
 
 use crate::engine::{Engine, Output};
-use crate::helper::Helper;
+use crate::helper::{Helper, TakenFolders};
 use crate::memory::PeakWatch;
 use crate::pending::Pending;
 use crate::request::ContainerRequest;
@@ -88,11 +88,15 @@ impl<E: Engine> Run<E> {
         folders: &[PathBuf; 2],
         cancel: &CancellationToken,
     ) -> Result<Option<TakenOver>, BackendError> {
-        let looked_at = folders.clone();
-        let foreign = tokio::task::spawn_blocking(move || looked_at.iter().any(|f| is_foreign(f)))
-            .await
-            .unwrap_or(true);
-        if !foreign {
+        // A container that is kept for a run is given the folders around a case's as well.
+        let around = self.container.folders.around(&folders[0]);
+        let (looked_at, looked_at_around) = (folders.clone(), around.clone());
+        let looking = move || {
+            looked_at_around.iter().any(|folder| is_anothers(folder))
+                || looked_at.iter().any(|folder| must_be_taken_over(folder))
+        };
+        let is_needed = tokio::task::spawn_blocking(looking).await.unwrap_or(true);
+        if !is_needed {
             return Ok(None);
         }
         let Self {
@@ -112,11 +116,19 @@ impl<E: Engine> Run<E> {
                 } => {}
             }
         };
-        let inside = folders
-            .each_ref()
+        // The outermost first, as the others are reached by it.
+        let around = around
+            .iter()
+            .rev()
             .map(|folder| container.folders.inside(folder));
+        let what = TakenFolders {
+            around: around.collect(),
+            whole: folders
+                .each_ref()
+                .map(|folder| container.folders.inside(folder)),
+        };
         let done = helper
-            .take_over(engine, pending, container, &inside, us, until)
+            .take_over(engine, pending, container, &what, us, until)
             .await?;
         Ok(Some(TakenOver {
             done,
@@ -354,16 +366,61 @@ pub(crate) fn phase(name: &str, time: Duration) -> Phase {
     }
 }
 
-/// Whether anything in or under this folder can't be managed by us. Follows no links.
-fn is_foreign(path: &Path) -> bool {
+/// Whether something in or under this folder can't be managed by us, or gives whoever runs it rights
+/// that are another's. Follows no links.
+fn must_be_taken_over(path: &Path) -> bool {
     let me = rustix::process::geteuid();
-    if me.is_root() {
-        return false;
-    }
-    // Deep folders and closed ones are errors, and as good as foreign.
     WalkDir::new(path).into_iter().any(|entry| {
-        entry
-            .and_then(|entry| entry.metadata())
-            .map_or(true, |metadata| metadata.uid() != me.as_raw())
+        let known = entry.and_then(|entry| Ok((entry.metadata()?, entry)));
+        // Deep folders and closed ones are as good as another's.
+        known.map_or(true, |(metadata, entry)| {
+            let is_foreign = !me.is_root() && metadata.uid() != me.as_raw();
+            is_foreign || metadata.is_file() && gives_rights(entry.path(), &metadata)
+        })
     })
+}
+
+/// Whether this folder itself is not ours, or can't be looked at.
+fn is_anothers(folder: &Path) -> bool {
+    let me = rustix::process::geteuid();
+    !me.is_root()
+        && folder
+            .symlink_metadata()
+            .map_or(true, |it| it.uid() != me.as_raw())
+}
+
+/// Whether a file has its setuid or setgid bit, or capabilities.
+fn gives_rights(path: &Path, metadata: &std::fs::Metadata) -> bool {
+    const SETUID_OR_SETGID: u32 = 0o6000;
+    let mut value = [0u8; 64];
+    let capabilities = rustix::fs::lgetxattr(path, c"security.capability", &mut value);
+    metadata.mode() & SETUID_OR_SETGID != 0
+        || matches!(capabilities, Ok(1..) | Err(rustix::io::Errno::RANGE))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn own_files_are_taken_over_when_they_have_special_bits_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("inner")).unwrap();
+        let file = folder.path().join("inner/file");
+        fs::write(&file, "x").unwrap();
+        let seen_with = |mode| {
+            fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            must_be_taken_over(folder.path())
+        };
+        assert!(!seen_with(0o777));
+        // Whoever makes a folder in one with a group of its own is given that group.
+        let shared = Permissions::from_mode(0o2777);
+        fs::set_permissions(folder.path().join("inner"), shared).unwrap();
+        assert!(!seen_with(0o644));
+        assert!(seen_with(0o4755));
+        assert!(seen_with(0o2755));
+    }
 }
