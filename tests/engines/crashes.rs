@@ -6,27 +6,35 @@ use std::time::Duration;
 
 use super::*;
 
+/// The first try runs until it is killed, and leaves a mark all the while; a second one fails if
+/// there are still new ones.
+const NEVER_TWO: &str = "cd $OUTPUTS; test -e begun || { touch begun; while :; do echo >> mark; \
+     sleep 0.1; done; }; n=$(wc -c < mark); sleep 1; test $n = $(wc -c < mark) || exit 9; stand_in";
+
 /// The engine goes away while a submission runs: the interaction is tried again on a new service,
 /// and the container of the first try is gone at the end.
 pub(crate) fn a_service_of_ours_that_dies_is_started_again() {
     let engine = PODMAN;
     let _mine = engine.lock();
     let name = format!("restarted_{}", engine.name);
-    let script = "test -e $OUTPUTS/begun || { touch $OUTPUTS/begun; sleep 600; }; stand_in";
-    let scenario = small(engine, "").archive("team", "team.tar", &command(script));
+    let scenario = small(engine, "").archive("team", "team.tar", &command(NEVER_TWO));
     let tar = image(&name).to_tar().unwrap();
     std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
     let mut running = engine.spawn(&scenario);
-    engine.waits_for_a_container();
+    let mark = "work/team/micro_tiny_objects/outputs/mark";
+    while !scenario.result(".segarena").join(mark).exists() {
+        assert!(running.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(20));
+    }
     let killed = Command::new("pkill")
         .args(["-KILL", "-P", &running.id().to_string(), "podman"])
         .status();
     assert!(killed.unwrap().success());
     ends_with(&mut running, 0, &scenario);
-    assert_eq!(
-        scenario.record("team", "micro_tiny_objects")["interactions"][1]["outcome"],
-        "ok"
-    );
+    let record = scenario.record("team", "micro_tiny_objects");
+    for interaction in record["interactions"].as_array().unwrap() {
+        assert_eq!(interaction["outcome"], "ok", "{record}");
+    }
     assert_eq!(engine.left(&name), "");
 }
 
@@ -129,17 +137,15 @@ pub(crate) fn a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing
     let _mine = DOCKER.lock();
     let mut docker = OwnDocker::start();
     let socket = docker.folder.path().join("d.sock");
-    let script = "test -e $OUTPUTS/begun || { touch $OUTPUTS/begun; sleep 600; }; stand_in";
     let scenario = small(DOCKER, &format!("socket = {:?}", socket.to_str().unwrap()));
-    let scenario = scenario.archive("team", "team.tar", &command(script));
+    let scenario = scenario.archive("team", "team.tar", &command(NEVER_TWO));
     let tar = image("crashed").to_tar().unwrap();
     std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
     let mut running = DOCKER.spawn(&scenario);
-    for _ in 0..300 {
-        if !docker.ask(&["ps", "-q"]).is_empty() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(100));
+    let mark = "work/team/micro_tiny_objects/outputs/mark";
+    while !scenario.result(".segarena").join(mark).exists() {
+        assert!(running.try_wait().unwrap().is_none());
+        std::thread::sleep(Duration::from_millis(20));
     }
     docker.crash_and_start();
     ends_with(&mut running, 0, &scenario);
