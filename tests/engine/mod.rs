@@ -102,6 +102,42 @@ pub const PODMAN_ROOTLESS: Engine = Engine {
     ..PODMAN
 };
 
+/// Plain processes of an ordinary user, in the hands of root.
+pub const PLAIN_USER: Engine = Engine {
+    name: "process",
+    requirement: &ROOT,
+    lock: "process",
+    kind: "process",
+    entrance: &[
+        "setpriv",
+        "--reuid=segarena-test",
+        "--regid=segarena-test",
+        "--clear-groups",
+        "env",
+        "HOME=/home/segarena-test",
+    ],
+    user: Some("segarena-test"),
+    rootless: false,
+};
+
+static ROOT: Requirement = Requirement::new("root", may_do_what_root_may);
+
+/// Why these tests may not mount, freeze files and be somebody else.
+fn may_do_what_root_may() -> Result<(), String> {
+    let try_all = "set -e; f=$(mktemp -d); mount -t tmpfs tmpfs $f; umount $f; touch $f/x; \
+                   chattr +i $f/x; chattr -i $f/x; rm -r $f; setpriv --reuid=segarena-test true";
+    let tried = Command::new("sh").args(["-c", try_all]).output();
+    match tried {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!(
+            "needs a root that may mount, use chattr and be the user segarena-test \
+             (tests/engines/setup.sh): {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        )),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Apptainer of Debian sid, in a tree of its own, as an ordinary user who may not open /dev/fuse.
 pub const APPTAINER: Engine = Engine {
     name: "apptainer",

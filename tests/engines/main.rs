@@ -11,6 +11,7 @@ mod crashes;
 mod endings;
 #[path = "../engine/mod.rs"]
 mod engine;
+mod folders;
 #[path = "../golden/mod.rs"]
 mod golden;
 #[path = "../image/mod.rs"]
@@ -32,7 +33,9 @@ mod validate;
 
 use std::process::{Child, Command, ExitCode};
 
-use engine::{APPTAINER, DOCKER, DOCKER_GROUP, Engine, PODMAN, PODMAN_5, PODMAN_ROOTLESS};
+use engine::{
+    APPTAINER, DOCKER, DOCKER_GROUP, Engine, PLAIN_USER, PODMAN, PODMAN_5, PODMAN_ROOTLESS,
+};
 use golden::{
     PARITY_SET, compare_text_with_golden, compare_with_golden, golden, golden_of, parity_set,
     text_set,
@@ -90,6 +93,15 @@ fn main() -> ExitCode {
             });
         }
     }
+    for engine in [PODMAN, PODMAN_5, PODMAN_ROOTLESS] {
+        let name = "folders::a_root_nested_deeper_than_podman_removes_costs_one_submission";
+        let name = format!("{name}::on_{}", engine.name);
+        tests = tests.with_one(name, &[engine.requirement], move || {
+            let _mine = engine.lock();
+            folders::a_root_nested_deeper_than_podman_removes_costs_one_submission(engine);
+            Ok(())
+        });
+    }
     tests
         .with(
             &[APPTAINER.requirement],
@@ -113,6 +125,19 @@ fn main() -> ExitCode {
                 apptainer::validate_tries_an_image_and_says_that_root_is_not_root,
                 shards::shards_on_apptainer_run_the_images_that_were_converted_once_before,
             ],
+        )
+        .with(
+            &[PLAIN_USER.requirement],
+            tests![
+                folders::folders_that_cannot_be_put_in_order_cost_one_interaction,
+                folders::what_a_submission_of_roots_mounts_and_freezes_is_cleared_away_and_not_followed,
+                folders::a_disk_that_a_submission_fills_is_emptied_before_anything_else_is_written,
+                folders::a_disk_that_is_full_without_a_submission_stops_the_run,
+            ],
+        )
+        .with(
+            &[PLAIN_USER.requirement, DOCKER_GROUP.requirement],
+            tests![folders::a_submission_kept_for_a_run_cannot_lock_the_next_case_out],
         )
         .with(
             &[DOCKER.requirement],
