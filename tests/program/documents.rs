@@ -45,7 +45,12 @@ fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
 
 /// The words of all sources.
 fn sources() -> BTreeSet<String> {
-    ["src", "core", "backends"]
+    words_of(&["src", "core", "backends"])
+}
+
+/// The words of the sources in these folders.
+fn words_of(folders: &[&str]) -> BTreeSet<String> {
+    folders
         .iter()
         .flat_map(|folder| WalkDir::new(root().join(folder)))
         .map(|entry| entry.unwrap().into_path())
@@ -83,6 +88,24 @@ fn the_map_names_rooms_and_types_that_are_there() {
         named += 1;
     }
     assert!(named > 60, "{named} names");
+}
+
+#[test]
+fn every_claim_about_security_names_a_test_that_is_there() {
+    let security = read("SECURITY.md");
+    let words = words_of(&["src", "core", "backends", "tests"]);
+    let is_a_sentence = |span: &&str| {
+        span.matches('_').count() >= 3
+            && span
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let mut named = 0;
+    for test in spans(&security).filter(is_a_sentence) {
+        assert!(words.contains(test), "SECURITY.md names `{test}`");
+        named += 1;
+    }
+    assert!(named > 40, "{named} tests");
 }
 
 #[test]
