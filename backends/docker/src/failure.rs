@@ -77,9 +77,10 @@ fn kind_of(error: &Error) -> (BackendErrorKind, Option<&'static str>) {
 }
 
 /// What the client says when nobody listens, or the engine ends in the middle of an answer.
-const GONE: [&str; 4] = [
+const GONE: [&str; 5] = [
     "error trying to connect",
     "client error (Connect)",
+    "client error (SendRequest)",
     "connection closed before message completed",
     "error reading a body from connection",
 ];
