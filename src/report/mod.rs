@@ -79,7 +79,7 @@ impl<'a> Contents<'a> {
 
 /// Writes the report of a past run into its folder and says where it is.
 pub(crate) fn write(output: &Path, settings: &Settings) -> Result<PathBuf> {
-    let run = PastRun::read(output)?;
+    let run = PastRun::read_without_words(output)?;
     write_page(&Contents::of(&run, settings), None)
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn write_with_export(
     settings: &Settings,
     folder: &Path,
 ) -> Result<PathBuf> {
-    let run = PastRun::read(output)?;
+    let run = PastRun::read_without_words(output)?;
     let contents = Contents::of(&run, settings);
     export::write(&contents, folder)?;
     write_page(&contents, Some(folder))

@@ -414,7 +414,7 @@ fn in_order<'a>(
 
 /// Drops what a submission printed where nothing failed: of a thousand cases it is most of the
 /// memory, and it stays in the cases' own records.
-fn forget_words(record: &mut CaseRecord) {
+pub(super) fn forget_words(record: &mut CaseRecord) {
     for interaction in &mut record.interactions {
         interaction.phases = Vec::new();
         interaction.stdout_tail = String::new();

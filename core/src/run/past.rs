@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::gather::forget_words;
 use super::record::{Progress, RunRecord};
 use crate::record::CaseRecord;
 use crate::results::SubmissionFiles;
@@ -87,6 +88,19 @@ impl PastRun {
     /// # Errors
     /// When it is not there, holds no run, or a record in it is damaged or of another version.
     pub fn read(output: &Path) -> Result<Self, PastRunError> {
+        Self::read_with(output, |_| {})
+    }
+
+    /// The same without what submissions printed where nothing failed, which is most of the memory
+    /// that many records take.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_without_words(output: &Path) -> Result<Self, PastRunError> {
+        Self::read_with(output, forget_words)
+    }
+
+    fn read_with(output: &Path, prepare: fn(&mut CaseRecord)) -> Result<Self, PastRunError> {
         if !output.is_dir() {
             return Err(PastRunError::Missing(output.to_owned()));
         }
@@ -97,13 +111,13 @@ impl PastRun {
         let record: RunRecord = read_record(&path, RunRecord::SCHEMA)?;
         let mut submissions = Vec::new();
         for state in &record.submissions {
-            let mut past = PastSubmission::read(output, &state.name, &record)?;
+            let mut past = PastSubmission::read(output, &state.name, &record, prepare)?;
             past.error.clone_from(&state.error);
             past.finished = state.state == Progress::Done;
             submissions.push(past);
         }
         for name in earlier_submissions(output, &record) {
-            let earlier = PastSubmission::read(output, &name, &record)?;
+            let earlier = PastSubmission::read(output, &name, &record, prepare)?;
             // Warm and cold are never ranked together.
             let is_alike = |case: &CaseRecord| case.lifetime == record.lifetime;
             if earlier.cases.iter().all(is_alike) {
@@ -119,11 +133,17 @@ impl PastRun {
 }
 
 impl PastSubmission {
-    fn read(output: &Path, name: &str, run: &RunRecord) -> Result<Self, PastRunError> {
+    fn read(
+        output: &Path,
+        name: &str,
+        run: &RunRecord,
+        prepare: fn(&mut CaseRecord),
+    ) -> Result<Self, PastRunError> {
         let files = SubmissionFiles::new(output, name);
         let mut by_name = BTreeMap::new();
         for path in json_files(files.folder()) {
-            let record: CaseRecord = read_record(&path, CaseRecord::SCHEMA)?;
+            let mut record: CaseRecord = read_record(&path, CaseRecord::SCHEMA)?;
+            prepare(&mut record);
             by_name.insert(record.case.clone(), record);
         }
         let mut cases: Vec<CaseRecord> = run
