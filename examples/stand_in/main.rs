@@ -44,7 +44,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// Answers until there is nothing more to be asked.
 fn serve() -> Result<(), Box<dyn Error>> {
     let say = |answer: serde_json::Value| writeln!(std::io::stdout(), "\n{answer}");
-    say(json!({"segarena": "ready"}))?;
+    // Nothing stands before the first line, so that what an interaction leaves on standard output does
+    // not say whether the start was in it.
+    writeln!(std::io::stdout(), "{}", json!({"segarena": "ready"}))?;
     for line in std::io::stdin().lock().lines() {
         let request: serde_json::Value = serde_json::from_str(&line?)?;
         if request["segarena"] != "infer" {
