@@ -30,15 +30,24 @@ impl CodeCounts {
     /// word before and the word itself. A code's bit `4·dz + 2·dy + dx` is the corner at that
     /// offset.
     pub(super) fn count(&mut self, rows: [(u64, u64); 4], chosen: u64) {
-        // Bit r of the first column: the voxel before the word in row r.
-        let mut before = (0..4).fold(0, |column, row| column | (rows[row].0 >> 63) << (2 * row));
-        for byte in 0..8 {
-            let column = |row: usize| SPREAD[usize::from((rows[row].1 >> (8 * byte)) as u8)];
-            let chosen = (chosen >> (8 * byte)) as u8;
+        let mut left = chosen;
+        while left != 0 {
+            // The byte of the next element, and the column before it: bit 2r is its voxel in row r.
+            let first = left.trailing_zeros() & !7;
+            let before = (0..4).fold(0, |column, row| {
+                let (word_before, word) = rows[row];
+                let bit = match first {
+                    0 => word_before >> 63,
+                    first => word >> (first - 1) & 1,
+                };
+                column | bit << (2 * row)
+            });
+            let column = |row: usize| SPREAD[usize::from((rows[row].1 >> first) as u8)];
             // A byte for each x: bit 2r is its voxel in row r.
             let columns = column(0) | column(1) << 2 | column(2) << 4 | column(3) << 6;
             let codes = columns << 8 | before | columns << 1;
-            before = columns >> 56;
+            let chosen = (left >> first) as u8;
+            left &= !(0xff << first);
             self.count_codes(codes, chosen);
         }
     }
