@@ -48,8 +48,19 @@ impl RetryingBackend {
         }
     }
 
-    fn retry(&self) -> Retry<'_> {
-        Retry::new(&self.waits, &*self.observer)
+    /// Takes this step until it gives what is to stand.
+    async fn again<T, F>(&self, step: impl Fn() -> F) -> Result<T, BackendError>
+    where
+        F: Future<Output = Result<T, BackendError>>,
+    {
+        let mut retry = Retry::new(&self.waits, &*self.observer);
+        loop {
+            let result = step().await;
+            let Some(wait) = retry.wait_after(&result) else {
+                return result;
+            };
+            tokio::time::sleep(wait).await;
+        }
     }
 }
 
@@ -103,14 +114,8 @@ impl InferenceBackend for RetryingBackend {
         submission: &Submission,
         progress: &dyn PrepareProgress,
     ) -> Result<Runnable, BackendError> {
-        let mut retry = self.retry();
-        loop {
-            let result = self.inner.prepare(submission, progress).await;
-            let Some(wait) = retry.wait_after(&result) else {
-                return result;
-            };
-            tokio::time::sleep(wait).await;
-        }
+        self.again(|| self.inner.prepare(submission, progress))
+            .await
     }
 
     async fn prepare_for_all(
@@ -118,14 +123,8 @@ impl InferenceBackend for RetryingBackend {
         submission: &Submission,
         progress: &dyn PrepareProgress,
     ) -> Result<bool, BackendError> {
-        let mut retry = self.retry();
-        loop {
-            let result = self.inner.prepare_for_all(submission, progress).await;
-            let Some(wait) = retry.wait_after(&result) else {
-                return result;
-            };
-            tokio::time::sleep(wait).await;
-        }
+        self.again(|| self.inner.prepare_for_all(submission, progress))
+            .await
     }
 
     fn keeps_warm(&self) -> bool {
@@ -149,14 +148,7 @@ impl InferenceBackend for RetryingBackend {
     }
 
     async fn release(&self, runnable: Runnable) -> Result<(), BackendError> {
-        let mut retry = self.retry();
-        loop {
-            let result = self.inner.release(runnable.clone()).await;
-            let Some(wait) = retry.wait_after(&result) else {
-                return result;
-            };
-            tokio::time::sleep(wait).await;
-        }
+        self.again(|| self.inner.release(runnable.clone())).await
     }
 
     async fn shut_down(&self) -> Result<(), BackendError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use segarena_container::folders::Folders;
-use segarena_contract::{InteractionRequest, Submission};
+use segarena_contract::{CARDS_VARIABLE, InteractionRequest, Submission};
 use segarena_warm::{SERVE, SERVE_VARIABLE};
 
 use crate::config::Config;
@@ -58,7 +58,7 @@ impl Exec<'_> {
         let variables = variables(self.config, self.submission)
             .into_iter()
             .map(|(name, value)| (name, places.fill(&value)))
-            .chain(card.map(|id| ("CUDA_VISIBLE_DEVICES".to_owned(), id)))
+            .chain(card.map(|id| (CARDS_VARIABLE.to_owned(), id)))
             .chain(first);
         (
             self.arguments(folders, argv),
