@@ -6,6 +6,7 @@ use segarena_core::machine::Machine;
 use segarena_core::record::{CaseRecord, Outcome};
 
 use crate::printable::printable;
+use crate::progress::first_few;
 
 /// Machines by their kind: those with the same processor and graphics cards are alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,14 +51,10 @@ impl Machines {
     /// Each kind with its machines.
     pub(crate) fn words(&self) -> String {
         let kinds = self.0.iter().map(|(kind, hosts)| {
-            let named: Vec<String> = hosts.iter().take(NAMED).map(|h| printable(h)).collect();
-            let more = match hosts.len().saturating_sub(NAMED) {
-                0 => String::new(),
-                more => format!(" and {more} more"),
-            };
+            let named = first_few(NAMED, hosts.iter().map(|host| printable(host)));
             match hosts.is_empty() {
                 true => kind.clone(),
-                false => format!("{kind} ({}{more})", named.join(", ")),
+                false => format!("{kind} ({named})"),
             }
         });
         kinds.collect::<Vec<_>>().join("; ")

@@ -8,6 +8,7 @@ use segarena_core::run::{self, Gathered, MissingCase};
 use super::report::report_on;
 use crate::args::GatherOptions;
 use crate::exit::ExitStatus;
+use crate::progress::first_few;
 use crate::ranking::Settings;
 use crate::stderr;
 use crate::stdout;
@@ -54,14 +55,10 @@ fn missing_text(missing: &[MissingCase], pairs: usize) -> String {
         paragraphs.entry(key).or_default().push(pair);
     }
     for ((submission, shard, why), pairs) in paragraphs {
-        let named: Vec<&str> = pairs.iter().take(NAMED).map(|p| p.case.as_str()).collect();
-        let more = match pairs.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
+        let named = first_few(NAMED, pairs.iter().map(|pair| &pair.case));
         // Writing to a string can't fail.
         let _ = writeln!(text, "  {submission}, shard {shard}: {why}");
-        let _ = writeln!(text, "    {}{more}", named.join(", "));
+        let _ = writeln!(text, "    {named}");
         if let Some(log) = &pairs[0].log {
             let _ = writeln!(text, "    log: {}", log.display());
         }

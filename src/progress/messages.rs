@@ -118,6 +118,20 @@ pub(crate) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
+/// The first so many of some names, and how many more there are: `a, b and 3 more`.
+pub(crate) fn first_few(most: usize, names: impl ExactSizeIterator<Item: AsRef<str>>) -> String {
+    let more = names.len().saturating_sub(most);
+    let mut words = String::new();
+    for (number, name) in names.take(most).enumerate() {
+        words.push_str(if number > 0 { ", " } else { "" });
+        words.push_str(name.as_ref());
+    }
+    match more {
+        0 => words,
+        more => format!("{words} and {more} more"),
+    }
+}
+
 /// A length of time as a person says it: `50 s`, `12 min`, `3 h 20 min`.
 pub(crate) fn about(time: Duration) -> String {
     let minutes = (time.as_secs() + 30) / 60;

@@ -22,7 +22,7 @@ use crate::listener::Background;
 
 use bars::{Above, Bars};
 use lines::Lines;
-pub(crate) use messages::{count, wrapped};
+pub(crate) use messages::{count, first_few, wrapped};
 
 /// Everybody who hears of a run, each on a thread of its own.
 pub(crate) struct Listeners {

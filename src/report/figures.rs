@@ -8,7 +8,6 @@ use super::charts::{self, Bars, Curve, Named, Verdict};
 use super::tables::{Start, at_interactions, mean_at, most_interactions, share_of_limit};
 use super::views::{Team, View};
 use super::{tables, text};
-use crate::machines::kind_of;
 use crate::ranking::Column;
 
 /// A figure and where it belongs.
@@ -116,10 +115,8 @@ fn of_view(board: &Board<'_>, number: usize, view: &View) -> Vec<Figure> {
         ));
     }
     for (at, kind) in tables::kinds(board).into_iter().enumerate() {
-        let of_kind = |case: &CaseRecord| {
-            let is_there = kind.is_none_or(|kind| kind_of(case) == kind);
-            share_of_limit(case).filter(|_| is_there)
-        };
+        let of_kind =
+            |case: &CaseRecord| share_of_limit(case).filter(|_| tables::is_on_kind(case, kind));
         let rows = rows(board, view, of_kind);
         let on = kind.map(|kind| format!(", on {}", text::line(kind)));
         let title = format!(

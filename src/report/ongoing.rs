@@ -6,7 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use segarena_core::run::{PastRun, running_shards};
 
-use crate::progress::count;
+use crate::progress::{count, first_few};
+
+/// So many of what runs are named.
+const NAMED: usize = 8;
 
 /// This moment, as records write moments.
 pub(super) fn now() -> String {
@@ -30,10 +33,13 @@ pub(super) fn words(run: &PastRun) -> String {
         let shards = shards
             .iter()
             .map(|(shard, host)| format!("{shard} on {host}"));
-        words.push_str(&format!(" Shards that run now: {}.", first_few(shards)));
+        words.push_str(&format!(
+            " Shards that run now: {}.",
+            first_few(NAMED, shards)
+        ));
         return words;
     }
-    if !is_going_on(&run.output) {
+    if !holds_lock(&run.output) {
         words.push_str(
             " No run is writing to its folder on this machine now: it was stopped, or goes on \
              elsewhere.",
@@ -42,7 +48,10 @@ pub(super) fn words(run: &PastRun) -> String {
     }
     let names = running(run);
     if !names.is_empty() {
-        words.push_str(&format!(" Running now: {}.", first_few(names.into_iter())));
+        words.push_str(&format!(
+            " Running now: {}.",
+            first_few(NAMED, names.iter())
+        ));
     }
     let seconds: f64 = cases.map(|case| case.total_seconds).sum();
     let left = all.saturating_sub(done);
@@ -69,17 +78,6 @@ fn running(run: &PastRun) -> Vec<String> {
     }
     names.sort();
     names
-}
-
-/// The first of some names, and how many more there are.
-fn first_few(names: impl ExactSizeIterator<Item = String>) -> String {
-    const NAMED: usize = 8;
-    let more = names.len().saturating_sub(NAMED);
-    let named: Vec<String> = names.take(NAMED).collect();
-    match more {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
-    }
 }
 
 /// Whether a run of this machine holds the output folder's lock, which is looked for and not tried,

@@ -292,8 +292,13 @@ pub(super) fn share_of_limit(case: &CaseRecord) -> Option<f64> {
 
 /// Those of the cases that ran on this kind of machine; all of them where no kind is told.
 pub(super) fn on_kind<'a>(cases: &[&'a CaseRecord], kind: Option<&str>) -> Vec<&'a CaseRecord> {
-    let is_there = |case: &&CaseRecord| kind.is_none_or(|kind| kind_of(case) == kind);
-    cases.iter().copied().filter(is_there).collect()
+    let cases = cases.iter().copied();
+    cases.filter(|case| is_on_kind(case, kind)).collect()
+}
+
+/// Whether a case ran on this kind of machine; any did where no kind is told.
+pub(super) fn is_on_kind(case: &CaseRecord, kind: Option<&str>) -> bool {
+    kind.is_none_or(|kind| kind_of(case) == kind)
 }
 
 /// The kinds of machine whose times are shown apart; one, without a name, where all are alike.
