@@ -10,17 +10,17 @@ pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_b
     let script = "cp /bin/cat outputs/setuid; chmod 6755 outputs/setuid; mkdir outputs/locked; \
                   touch outputs/locked/in; chmod 1000 outputs/locked; /usr/local/bin/stand_in";
     let argv = Value::from(vec!["/bin/bash", "-c", script]);
-    let scenario = small(engine, "").archive("team", "team.tar", &format!("command = {argv}"));
+    let scenario = small(engine, "").output("keep_work = true").archive(
+        "team",
+        "team.tar",
+        &format!("command = {argv}"),
+    );
     // Whoever starts the image's shell leaves a trace.
     let shell = b"#!/bin/bash\necho $EUID > /workspace/outputs/the-images-shell-ran\n";
     let image = image("taken").file("/bin/sh", 0o755, shell);
     let tar = image.to_tar().unwrap();
     std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
     let prepared = scenario.command();
-    let configuration = scenario.path().join("config.toml");
-    let text = std::fs::read_to_string(&configuration).unwrap();
-    let text = text.replace("dir = \"out\"", "dir = \"out\"\nkeep_work = true");
-    std::fs::write(configuration, text).unwrap();
     engine.own(&scenario);
     let mut command = engine.command_in(scenario.path(), scenario::PROGRAM);
     let output = command.args(prepared.get_args()).output().unwrap();

@@ -206,17 +206,11 @@ fn work_folders_are_gone_at_the_end_unless_they_are_wanted() {
     );
     let scenario = Scenario::new()
         .case("phantom_perfect")
+        .output("keep_work = true")
         .table("[protocol]\nclicks = 0")
         .script("s", "stand_in; echo state > \"$OUTPUTS/state.pt\"")
         .arguments(&["--output", "kept"]);
     scenario.command();
-    let config = scenario.path().join("config.toml");
-    let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(
-        &config,
-        text.replace("dir = \"out\"", "dir = \"out\"\nkeep_work = true"),
-    )
-    .unwrap();
     crate::scenario::segarena(scenario.path(), &["evaluate", "-c", "config.toml"]).ends_with(0);
     let work = scenario.path().join("out/.segarena/work/s/phantom_perfect");
     assert!(work.join("outputs/state.pt").is_file());

@@ -10,13 +10,10 @@ use crate::scenario::{Scenario, segarena};
 fn kept(keep_work: &str, lifetime: &str) -> Scenario {
     let scenario = Scenario::new()
         .case("phantom_perfect")
+        .output(&format!("keep_work = {keep_work}"))
         .table("[protocol]\nclicks = 1")
         .stand_in("team");
     scenario.command();
-    let config = scenario.path().join("config.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let line = format!("dir = \"out\"\nkeep_work = {keep_work}");
-    fs::write(config, text.replace("dir = \"out\"", &line)).unwrap();
     evaluate(&scenario, &["--lifetime", lifetime]);
     scenario
 }

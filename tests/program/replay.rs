@@ -12,12 +12,9 @@ fn kept() -> Scenario {
     let scenario = Scenario::new()
         .case("angio_no_box")
         .case("micro_tiny_objects")
+        .output("keep_work = true")
         .stand_in("team");
     scenario.command();
-    let config = scenario.path().join("config.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let text = text.replace("dir = \"out\"", "dir = \"out\"\nkeep_work = true");
-    fs::write(config, text).unwrap();
     segarena(scenario.path(), &["evaluate", "-c", "config.toml"]).ends_with(0);
     scenario
 }
@@ -47,12 +44,9 @@ fn what_the_interaction_before_left_is_there_again_where_it_was_kept() {
     let scenario = Scenario::new()
         .case("phantom_perfect")
         .table("[protocol]\nclicks = 2")
+        .output("keep_work = \"all\"")
         .script("team", "stand_in; echo x >> \"$OUTPUTS/state\"");
     scenario.command();
-    let config = scenario.path().join("config.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let text = text.replace("dir = \"out\"", "dir = \"out\"\nkeep_work = \"all\"");
-    fs::write(config, text).unwrap();
     segarena(scenario.path(), &["evaluate", "-c", "config.toml"]).ends_with(0);
     for (index, state) in [("2", "x\n"), ("3", "x\nx\n")] {
         replay(&scenario, &["team", "phantom_perfect", index])
@@ -166,12 +160,9 @@ fn the_one_interaction_of_the_text_track_is_made_again_byte_for_byte_and_run() {
         .every_case_of(&text_set())
         .arguments(&["--case", "mri_brain_tissue"])
         .table("[protocol]\ntrack = \"cvpr25-text\"")
+        .output("keep_work = true")
         .stand_in("team");
     let kept = scenario.command();
-    let config = scenario.path().join("config.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let text = text.replace("dir = \"out\"", "dir = \"out\"\nkeep_work = true");
-    fs::write(config, text).unwrap();
     let arguments: Vec<_> = kept.get_args().map(|word| word.to_str().unwrap()).collect();
     segarena(scenario.path(), &arguments).ends_with(0);
     replay(

@@ -300,13 +300,10 @@ fn runs_that_share_a_work_dir_never_meet_and_a_killed_one_leaves_nothing_in_it()
     let scenario = |script: &str| {
         let scenario = Scenario::new()
             .case("phantom_perfect")
+            .output(&format!("work_dir = {:?}", shared.path()))
             .table("[protocol]\nclicks = 1")
             .script("s", script);
         scenario.command();
-        let config = scenario.path().join("config.toml");
-        let text = fs::read_to_string(&config).unwrap();
-        let work = format!("dir = \"out\"\nwork_dir = {:?}", shared.path());
-        fs::write(&config, text.replace("dir = \"out\"", &work)).unwrap();
         scenario
     };
     let evaluate = |scenario: &Scenario| {

@@ -307,13 +307,9 @@ fn a_share_that_there_is_not_is_refused() {
 fn a_work_folder_follows_the_environment_of_the_shard_and_an_unset_variable_is_an_error() {
     let scenario = Scenario::new()
         .case("phantom_perfect")
+        .output("work_dir = \"${SEGARENA_TEST_SCRATCH}/work\"")
         .table("[protocol]\nclicks = 0")
         .script("s", "echo $INPUTS > seen; stand_in");
-    scenario.command();
-    let config = scenario.path().join("config.toml");
-    let text = fs::read_to_string(&config).unwrap();
-    let given = "dir = \"out\"\nwork_dir = \"${SEGARENA_TEST_SCRATCH}/work\"";
-    fs::write(&config, text.replace("dir = \"out\"", given)).unwrap();
     run(&scenario, "0/1").ends_with(1).says(&[
         "line 6, output.work_dir",
         "`SEGARENA_TEST_SCRATCH` is not set",

@@ -124,6 +124,7 @@ pub fn segarena(folder: &Path, arguments: &[&str]) -> ProgramOutput {
 /// A fresh folder: `imgs/`, `gts/`, `config.toml`.
 pub struct Scenario {
     folder: TempDir,
+    output: String,
     backend: String,
     tables: String,
     submissions: String,
@@ -138,6 +139,7 @@ impl Scenario {
         }
         Self {
             folder,
+            output: "dir = \"out\"".to_owned(),
             backend: "kind = \"process\"".to_owned(),
             tables: String::new(),
             submissions: String::new(),
@@ -187,6 +189,13 @@ impl Scenario {
         self
     }
 
+    /// Adds a line of `[output]`.
+    pub fn output(mut self, line: &str) -> Self {
+        self.output.push('\n');
+        self.output.push_str(line);
+        self
+    }
+
     /// Chooses another backend than the plain process: the lines of `[backend]` but `env`.
     pub fn backend(mut self, lines: &str) -> Self {
         lines.clone_into(&mut self.backend);
@@ -232,10 +241,10 @@ impl Scenario {
     /// Writes the configuration and returns the command that evaluates it.
     pub fn command(&self) -> Command {
         let config = format!(
-            "[cases]\nimages = \"imgs\"\nground_truth = \"gts\"\n[output]\ndir = \"out\"\n\
+            "[cases]\nimages = \"imgs\"\nground_truth = \"gts\"\n[output]\n{}\n\
              [backend]\n{}\n\
              env = {{ INPUTS = \"{{inputs}}\", OUTPUTS = \"{{outputs}}\" }}\n{}\n{}",
-            self.backend, self.tables, self.submissions
+            self.output, self.backend, self.tables, self.submissions
         );
         fs::write(self.path().join("config.toml"), config).unwrap();
         let mut command = Command::new(PROGRAM);
