@@ -1,17 +1,19 @@
 //! Copying a folder that a stranger has filled, and may still be filling.
 //!
 //! Nothing is followed out of it: whatever is read is reached by the handle of a folder that was
-//! opened without following links. What is no regular file, lies too deep or is too much is left
+//! opened without following links or mounts. What is no regular file, lies too deep or is too much is left
 //! out, and what was copied has no more rights than any new file.
 
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, OFlags};
+
+use crate::obstacles::open_unmounted;
 
 /// Folders below more than so many others are left out.
 const DEEPEST: usize = 8;
@@ -54,12 +56,12 @@ impl Copying {
                 return Ok(());
             }
             let Ok(entry) = entry else { continue };
-            let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            if name == "." || name == ".." {
+            let name = entry.file_name();
+            if name == c"." || name == c".." {
                 continue;
             }
             self.entries -= 1;
-            let to = to.join(name);
+            let to = to.join(OsStr::from_bytes(name.to_bytes()));
             match kind(from, name) {
                 Some(FileType::Directory) if depth < DEEPEST => {
                     match open(from, name, OFlags::DIRECTORY) {
@@ -92,21 +94,30 @@ impl Copying {
 }
 
 /// What a name means, without following it.
-fn kind(folder: BorrowedFd<'_>, name: &OsStr) -> Option<FileType> {
+fn kind(folder: BorrowedFd<'_>, name: &CStr) -> Option<FileType> {
     let found = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     Some(FileType::from_raw_mode(found.st_mode))
 }
 
-fn open(folder: BorrowedFd<'_>, name: &OsStr, more: OFlags) -> Option<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NOCTTY | OFlags::CLOEXEC | more;
-    rustix::fs::openat(folder, name, flags, Mode::empty()).ok()
+fn open(folder: BorrowedFd<'_>, name: &CStr, more: OFlags) -> Option<OwnedFd> {
+    open_unmounted(folder, name, OFlags::RDONLY | OFlags::NOCTTY | more).ok()
 }
 
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
+    use rustix::fs::Mode;
+
     use super::*;
+
+    /// On what every Linux has.
+    #[test]
+    fn what_is_mounted_in_a_folder_is_not_read() {
+        let root = File::open("/").unwrap();
+        assert!(open(root.as_fd(), c"proc", OFlags::DIRECTORY).is_none());
+        assert!(open(root.as_fd(), c"etc", OFlags::DIRECTORY).is_some());
+    }
 
     #[test]
     fn files_are_copied_and_what_is_no_file_or_leads_elsewhere_is_left_out() {

@@ -73,7 +73,8 @@ pub(crate) fn read(folder: &OwnedFd) -> io::Result<OwnedFd> {
 /// it.
 pub(crate) fn look_at_folder(parent: impl AsFd, name: &CStr) -> io::Result<OwnedFd> {
     let parent = parent.as_fd();
-    despite_obstacles(parent, name, || open_beneath(parent, name)).map_err(told)
+    let flags = OFlags::PATH | OFlags::DIRECTORY;
+    despite_obstacles(parent, name, || open_unmounted(parent, name, flags)).map_err(told)
 }
 
 /// Changes the mode of what a handle means. `fchmod` refuses a handle that was opened without any
@@ -91,9 +92,13 @@ pub(crate) fn change_mode(handle: &OwnedFd, mode: u32) -> io::Result<()> {
     }
 }
 
-/// Opens a folder unless it is a mount.
-fn open_beneath(parent: BorrowedFd<'_>, name: &CStr) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+/// Opens what a folder has under a name, unless that is a link or something is mounted on it.
+pub(crate) fn open_unmounted(
+    parent: BorrowedFd<'_>,
+    name: &CStr,
+    flags: OFlags,
+) -> rustix::io::Result<OwnedFd> {
+    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     match rustix::fs::openat2(parent, name, flags, Mode::empty(), ResolveFlags::NO_XDEV) {
         // A kernel before 5.6, or a container that lets nobody ask.
         Err(Errno::NOSYS | Errno::PERM) => open_and_compare(parent, name, flags),
@@ -165,10 +170,10 @@ mod tests {
     /// Both ways to open, on what every Linux has.
     #[test]
     fn what_is_mounted_in_a_folder_is_not_opened() {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = OFlags::PATH | OFlags::DIRECTORY;
         let root = rustix::fs::open("/", flags, Mode::empty()).unwrap();
         let opened = [
-            open_beneath(root.as_fd(), c"proc"),
+            open_unmounted(root.as_fd(), c"proc", flags),
             open_and_compare(root.as_fd(), c"proc", flags),
         ];
         for opened in opened {
@@ -177,7 +182,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("own")).unwrap();
         let place = rustix::fs::open(place.path(), flags, Mode::empty()).unwrap();
-        open_beneath(place.as_fd(), c"own").unwrap();
+        open_unmounted(place.as_fd(), c"own", flags).unwrap();
         open_and_compare(place.as_fd(), c"own", flags).unwrap();
     }
 
