@@ -13,6 +13,7 @@ command -v runc >/dev/null || packages+=(runc)
 command -v newuidmap >/dev/null || packages+=(uidmap)
 command -v slirp4netns >/dev/null || packages+=(slirp4netns)
 command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
+[ -x /sbin/setcap ] || packages+=(libcap2-bin)
 if [ ${#packages[@]} -gt 0 ]; then
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"

@@ -8,7 +8,8 @@ pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_b
     engine: Engine,
 ) {
     let script = "cp /bin/cat outputs/setuid; chmod 6755 outputs/setuid; mkdir outputs/locked; \
-                  touch outputs/locked/in; chmod 1000 outputs/locked; /usr/local/bin/stand_in";
+                  touch outputs/locked/in; chmod 1000 outputs/locked; cp /bin/cat outputs/capable && \
+                  setcap cap_net_raw+ep outputs/capable && /usr/local/bin/stand_in";
     let argv = Value::from(vec!["/bin/bash", "-c", script]);
     let scenario = small(engine, "").output("keep_work = true").archive(
         "team",
@@ -17,7 +18,9 @@ pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_b
     );
     // Whoever starts the image's shell leaves a trace.
     let shell = b"#!/bin/bash\necho $EUID > /workspace/outputs/the-images-shell-ran\n";
-    let image = image("taken").file("/bin/sh", 0o755, shell);
+    let image = image("taken")
+        .file("/bin/sh", 0o755, shell)
+        .program("/bin/setcap", "/sbin/setcap".as_ref());
     let tar = image.to_tar().unwrap();
     std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
     let prepared = scenario.command();
@@ -34,6 +37,12 @@ pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_b
     assert_eq!(setuid.uid(), user);
     assert_eq!(left("locked/in").unwrap().uid(), user);
     assert_eq!(setuid.permissions().mode() & 0o7000, 0);
+    let capability = rustix::fs::lgetxattr(
+        outputs.join("capable"),
+        "security.capability",
+        &mut [0_u8; 64],
+    );
+    assert_eq!(capability, Err(rustix::io::Errno::NODATA));
     let record = scenario.record("team", "micro_tiny_objects");
     let phases = record["interactions"][0]["phases"].as_array().unwrap();
     // It is told, and none of the submission's time.

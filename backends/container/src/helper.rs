@@ -10,6 +10,7 @@ use std::time::Duration;
 use segarena_contract::{BackendError, BackendErrorKind};
 use tokio::sync::{Mutex, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
 use crate::folders::{CASES, INPUTS, OUTPUTS};
@@ -42,7 +43,8 @@ enum Ended {
 
 impl Helper {
     /// Gives folders of the container `beside` to `owner` (`UID:GID` as the container counts),
-    /// readable for it and without special bits. Gives up when `until` is over.
+    /// readable for it and without special bits. Gives up after two minutes, or ten seconds after
+    /// the run is stopped.
     ///
     /// Says whether it was done.
     ///
@@ -55,7 +57,7 @@ impl Helper {
         beside: &ContainerRequest,
         folders: &TakenFolders,
         owner: &str,
-        until: impl Future<Output = ()> + Send,
+        cancel: &CancellationToken,
     ) -> Result<bool, BackendError> {
         let image = self.loaded(engine).await?;
         // Links are neither followed nor given away for what they mean.
@@ -69,7 +71,7 @@ impl Helper {
         let mut words = vec!["/bin/sh", "-c", &script, "sh", inputs, outputs];
         words.extend(around.iter().map(String::as_str));
         let container = beside.of_our_own(image, &words);
-        let ended = run(engine, pending, &container, until).await?;
+        let ended = run(engine, pending, &container, take_over_ends(cancel)).await?;
         Ok(ended == Ended::With(0))
     }
 
@@ -215,6 +217,192 @@ async fn run<E: Engine>(
     ended
 }
 
+/// Comes when files have been taken over for as long as that may take.
+async fn take_over_ends(cancel: &CancellationToken) {
+    let stopped = async {
+        cancel.cancelled().await;
+        tokio::time::sleep(TAKE_OVER_WHEN_CANCELLED).await;
+    };
+    tokio::select! {
+        () = tokio::time::sleep(TAKE_OVER) => {}
+        () = stopped => {}
+    }
+}
+
+/// How long the change of owners may take.
+const TAKE_OVER: Duration = Duration::from_secs(120);
+/// How long it may take from when the run is stopped on.
+const TAKE_OVER_WHEN_CANCELLED: Duration = Duration::from_secs(10);
 /// How long a container that does nothing may take.
 const PROOF_TIMEOUT: Duration = Duration::from_secs(60);
 const LOAD_TRIES: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::future;
+    use std::sync::Mutex as StdMutex;
+
+    use async_trait::async_trait;
+    use segarena_contract::Scope;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::about::About;
+    use crate::archive::TarStream;
+    use crate::engine::{Image, Input, Output, State};
+    use crate::folders::Folders;
+    use crate::limits::{Devices, Limits};
+
+    /// An engine whose containers never end by themselves.
+    #[derive(Default)]
+    struct Endless {
+        created: StdMutex<Vec<String>>,
+        removed: StdMutex<Vec<String>>,
+    }
+
+    #[async_trait]
+    impl Engine for Endless {
+        fn kind(&self) -> &'static str {
+            "endless"
+        }
+
+        async fn image(&self, reference: &str) -> Result<Option<Image>, BackendError> {
+            Ok(Some(Image {
+                id: reference.to_owned(),
+                names: Vec::new(),
+                architecture: String::new(),
+                user: String::new(),
+                size: 0,
+                workdir: String::new(),
+                entrypoint: Vec::new(),
+            }))
+        }
+
+        async fn create(&self, request: &ContainerRequest) -> Result<String, BackendError> {
+            self.created.lock().unwrap().push(request.name.clone());
+            Ok(request.name.clone())
+        }
+
+        async fn start(&self, _: &str) -> Result<(), BackendError> {
+            Ok(())
+        }
+
+        async fn wait(&self, _: &str) -> Result<i32, BackendError> {
+            future::pending().await
+        }
+
+        async fn remove(&self, container: &str) -> Result<(), BackendError> {
+            self.removed.lock().unwrap().push(container.to_owned());
+            Ok(())
+        }
+
+        async fn about(&self) -> Result<About, BackendError> {
+            unreachable!()
+        }
+
+        async fn load(&self, _: TarStream) -> Result<Vec<String>, BackendError> {
+            unreachable!()
+        }
+
+        async fn image_names(&self) -> Result<Vec<String>, BackendError> {
+            unreachable!()
+        }
+
+        async fn tag(&self, _: &str, _: &str, _: &str) -> Result<(), BackendError> {
+            unreachable!()
+        }
+
+        async fn remove_image(&self, _: &str) -> Result<(), BackendError> {
+            unreachable!()
+        }
+
+        async fn owned_containers(&self) -> Result<Vec<(String, String)>, BackendError> {
+            unreachable!()
+        }
+
+        async fn listen(&self, _: &str) -> Result<Output, BackendError> {
+            unreachable!()
+        }
+
+        async fn attach(&self, _: &str) -> Result<(Output, Input), BackendError> {
+            unreachable!()
+        }
+
+        async fn state(&self, _: &str) -> Result<State, BackendError> {
+            unreachable!()
+        }
+
+        async fn kill(&self, _: &str) -> Result<(), BackendError> {
+            unreachable!()
+        }
+    }
+
+    fn a_submissions_container() -> ContainerRequest {
+        let scope = Scope::Case {
+            case: "a",
+            inputs: Path::new("/in"),
+            outputs: Path::new("/out"),
+        };
+        ContainerRequest {
+            image: "team".to_owned(),
+            name: "team".to_owned(),
+            user: None,
+            argv: Vec::new(),
+            env: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            folders: Folders::of_scope(scope).unwrap(),
+            interactive: false,
+            limits: Limits {
+                memory: None,
+                memory_swap: None,
+                cpus: None,
+                pids: None,
+                shm_size: None,
+                network: "none".to_owned(),
+                no_new_privileges: true,
+                gpus: Devices::None,
+            },
+            strict: false,
+            tmpfs: BTreeMap::new(),
+            relabel: false,
+        }
+    }
+
+    /// How long it takes until a container that goes on for ever is given up and gone.
+    async fn seconds_until_given_up(cancel: &CancellationToken) -> u64 {
+        let engine = Arc::new(Endless::default());
+        let helper = Helper {
+            image: Mutex::new(Some("sha256:ours".to_owned())),
+        };
+        let folders = TakenFolders {
+            around: Vec::new(),
+            whole: [INPUTS.to_owned(), OUTPUTS.to_owned()],
+        };
+        let beginning = Instant::now();
+        let beside = a_submissions_container();
+        let pending = Pending::default();
+        let done = helper.take_over(&engine, &pending, &beside, &folders, "0:0", cancel);
+        assert!(!done.await.unwrap());
+        let removed = engine.removed.lock().unwrap();
+        assert_eq!(*removed, *engine.created.lock().unwrap());
+        assert_eq!(removed.len(), 1);
+        beginning.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn taking_over_ends_after_two_minutes() {
+        assert_eq!(seconds_until_given_up(&CancellationToken::new()).await, 120);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn taking_over_ends_ten_seconds_after_the_run_is_stopped() {
+        let cancel = CancellationToken::new();
+        let stopping = cancel.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            stopping.cancel();
+        });
+        assert_eq!(seconds_until_given_up(&cancel).await, 15);
+    }
+}

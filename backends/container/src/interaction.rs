@@ -107,15 +107,6 @@ impl<E: Engine> Run<E> {
             us,
         } = self;
         let beginning = Instant::now();
-        let until = async {
-            tokio::select! {
-                () = tokio::time::sleep(TAKE_OVER) => {}
-                () = async {
-                    cancel.cancelled().await;
-                    tokio::time::sleep(TAKE_OVER_WHEN_CANCELLED).await;
-                } => {}
-            }
-        };
         // The outermost first, as the others are reached by it.
         let around = around
             .iter()
@@ -128,7 +119,7 @@ impl<E: Engine> Run<E> {
                 .map(|folder| container.folders.inside(folder)),
         };
         let done = helper
-            .take_over(engine, pending, container, &what, us, until)
+            .take_over(engine, pending, container, &what, us, cancel)
             .await?;
         Ok(Some(TakenOver {
             done,
@@ -347,10 +338,6 @@ pub(crate) const NOT_REMOVED: i32 = 125;
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// How long a killed container may take to be gone.
 pub(crate) const GONE: Duration = Duration::from_secs(30);
-/// How long the change of owners may take.
-const TAKE_OVER: Duration = Duration::from_secs(120);
-/// How long it may take from when the run is stopped on.
-const TAKE_OVER_WHEN_CANCELLED: Duration = Duration::from_secs(10);
 
 async fn keep(mut output: Output, log: Arc<LogCapture>) {
     while let Some((stream, bytes)) = output.recv().await {
