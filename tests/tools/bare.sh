@@ -21,13 +21,25 @@ if [ "${SEGARENA_BARE:-}" != hidden ]; then
   exit "$status"
 fi
 
-# The user may read Rust, cargo's sources and the checkout, but nothing else of root's home.
+as_user() { setpriv --reuid="$user" --regid="$user" --clear-groups "$@"; }
+
+# The user may read Rust, cargo's sources and the checkout, but nothing else of root's home or of
+# another folder that is closed to it.
 kept=$(mktemp -d)
+chmod 755 "$kept"
 for place in "$cargo" "$rustup" "$root"; do
   mkdir -p "$kept$place"
   mount --bind "$place" "$kept$place"
 done
 mount -t tmpfs -o mode=755 tmpfs "$HOME"
+for place in "$cargo" "$rustup" "$root"; do
+  around=
+  IFS=/ read -ra names <<<"${place#/}"
+  for name in "${names[@]::${#names[@]}-1}"; do
+    around=$around/$name
+    [ ! -d "$around" ] || as_user test -x "$around" || mount -t tmpfs -o mode=755 tmpfs "$around"
+  done
+done
 for place in "$cargo" "$rustup" "$root"; do
   [ -d "$place" ] && [ -n "$(ls -A "$place")" ] && continue
   mkdir -p "$place"
@@ -45,7 +57,7 @@ mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /opt
 
 cd "$root"
-exec setpriv --reuid="$user" --regid="$user" --clear-groups env --ignore-environment \
+as_user env --ignore-environment \
   HOME="/home/$user" PATH="$cargo/bin:/usr/local/bin:/usr/bin:/bin" LANG=C.UTF-8 \
   CARGO_HOME="$cargo" RUSTUP_HOME="$rustup" CARGO_TARGET_DIR="$target" CARGO_NET_OFFLINE=true \
   "$@"
