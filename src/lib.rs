@@ -61,7 +61,8 @@ use clap::Parser;
 
 pub use config::ConfigError;
 pub use exit::ExitStatus;
-pub use registry::{BackendSection, NoOptions, PolicyOptions, Registry};
+pub use registry::{BackendSection, NoOptions, Registry};
+pub use segarena_core::clicks::PolicyOptions;
 
 use args::{Arguments, Command};
 

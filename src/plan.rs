@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use segarena_core::backend::{Cards, InferenceBackend, Submission};
 use segarena_core::case::{CaseChoice, find_cases};
-use segarena_core::clicks::ClickPolicy;
+use segarena_core::clicks::{ClickPolicy, PolicyOptions};
 use segarena_core::dialogue::Track;
 use segarena_core::dialogue::tracks::{InteractiveTrack, TrackOptions};
 use segarena_core::protocol::Protocol;
@@ -21,7 +21,7 @@ use crate::environment::expand;
 use crate::jobs::Jobs;
 use crate::lifetime::lifetime;
 use crate::ranking::{Groups, Settings, columns_of};
-use crate::registry::{BackendSection, PolicyOptions, Registry};
+use crate::registry::{BackendSection, Registry};
 use crate::setting::{Setting, folder};
 use crate::stderr;
 use crate::submissions::{self, Found};

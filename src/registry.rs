@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use segarena_apptainer::ApptainerBackend;
 use segarena_core::backend::{BackendError, InferenceBackend};
-use segarena_core::clicks::{
-    ChallengePolicy, ClickPolicy, JitteredPolicy, RandomPolicy, RitmPolicy, Sam2CenterPolicy,
-};
+use segarena_core::clicks::{self, ClickPolicy, PolicyOptions};
 use segarena_core::dialogue::Track;
 use segarena_core::dialogue::tracks::{self, MakeTrack, TrackOptions};
 use segarena_docker::DockerBackend;
@@ -26,27 +24,9 @@ pub struct Registry {
     tracks: BTreeMap<String, MakeTrack>,
 }
 
-impl Default for PolicyOptions {
-    fn default() -> Self {
-        Self {
-            seed: 42,
-            sigma_mm: 2.0,
-        }
-    }
-}
-
 type MakeBackend =
     Box<dyn Fn(&BackendSection) -> Result<Arc<dyn InferenceBackend>, ConfigError> + Send + Sync>;
 type MakePolicy = Box<dyn Fn(PolicyOptions) -> Arc<dyn ClickPolicy> + Send + Sync>;
-
-/// What a configuration says of its click policy.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct PolicyOptions {
-    /// The seed for a policy that draws lots.
-    pub seed: u64,
-    /// How far a hand that shakes misses, in millimetres: the standard deviation along each axis.
-    pub sigma_mm: f64,
-}
 
 /// The kinds that run images, the one that suits best first.
 pub(crate) const ENGINES: [&str; 3] = [
@@ -93,18 +73,9 @@ impl Registry {
                 Ok(Arc::new(ApptainerBackend::new(section.apptainer()?)))
             });
         }
-        registry.add_policy("challenge", |_| Arc::new(ChallengePolicy));
-        registry.add_policy("random", |options| {
-            Arc::new(RandomPolicy { seed: options.seed })
-        });
-        registry.add_policy("ritm", |_| Arc::new(RitmPolicy));
-        registry.add_policy("sam2-center", |_| Arc::new(Sam2CenterPolicy));
-        registry.add_policy("jittered", |options| {
-            Arc::new(JitteredPolicy {
-                sigma_mm: options.sigma_mm,
-                seed: options.seed,
-            })
-        });
+        for &(name, make) in clicks::BUILT_IN {
+            registry.add_policy(name, make);
+        }
         for &(name, make) in tracks::BUILT_IN {
             registry.add_track(name, make);
         }

@@ -2,13 +2,14 @@
 
 use anyhow::Context;
 use ndarray::Array3;
+use segarena_core::clicks::PolicyOptions;
 use segarena_core::npz::{read_ground_truth, read_prediction_file};
 use segarena_core::record::ClickRecord;
 use segarena_core::volume::{Comparison, Spacing};
 
 use crate::args::ClickOptions;
 use crate::exit::ExitStatus;
-use crate::registry::{PolicyOptions, Registry};
+use crate::registry::Registry;
 use crate::stdout;
 
 pub(crate) fn click(registry: &Registry, options: &ClickOptions) -> anyhow::Result<ExitStatus> {

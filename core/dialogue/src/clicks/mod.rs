@@ -6,6 +6,8 @@ mod error_center;
 mod jittered;
 mod random;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use segarena_kernels::{Comparison, LabelView, Voxel};
@@ -14,6 +16,49 @@ pub use challenge::ChallengePolicy;
 pub use error_center::{RitmPolicy, Sam2CenterPolicy};
 pub use jittered::JitteredPolicy;
 pub use random::RandomPolicy;
+
+/// What a policy is made from: the options of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PolicyOptions {
+    /// The seed for a policy that draws lots.
+    pub seed: u64,
+    /// How far a hand that shakes misses, in millimetres: the standard deviation along each axis.
+    pub sigma_mm: f64,
+}
+
+impl Default for PolicyOptions {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            sigma_mm: 2.0,
+        }
+    }
+}
+
+/// Makes a policy.
+pub type MakePolicy = fn(PolicyOptions) -> Arc<dyn ClickPolicy>;
+
+/// The policies by name, the default first. A further one is a file beside this and a line here.
+pub const BUILT_IN: &[(&str, MakePolicy)] = &[
+    (ChallengePolicy::NAME, |_| Arc::new(ChallengePolicy)),
+    ("random", |options| {
+        Arc::new(RandomPolicy { seed: options.seed })
+    }),
+    ("ritm", |_| Arc::new(RitmPolicy)),
+    ("sam2-center", |_| Arc::new(Sam2CenterPolicy)),
+    ("jittered", |options| {
+        Arc::new(JitteredPolicy {
+            sigma_mm: options.sigma_mm,
+            seed: options.seed,
+        })
+    }),
+];
+
+/// The built-in policy of this name; `None` if there is none.
+pub fn built_in(name: &str, options: PolicyOptions) -> Option<Arc<dyn ClickPolicy>> {
+    let known = BUILT_IN.iter().find(|(known, _)| *known == name);
+    known.map(|(_, make)| make(options))
+}
 
 /// Whether a click adds to a label or takes away from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
