@@ -1,11 +1,11 @@
-from typing import Any, Iterable, Optional, Sequence, Tuple, Union
+from typing import Any, Iterable, Literal, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import numpy.typing as npt
 
 class Click:
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> Literal["fg", "bg"]: ...
     @property
     def at(self) -> Tuple[int, int, int]: ...
 
@@ -39,6 +39,7 @@ class Session:
         tolerance_mm: float = 2.0,
         policy: str = "challenge",
         seed: int = 42,
+        sigma_mm: float = 2.0,
         text_prompts: Optional[dict[str, Any]] = None,
         case: str = "case",
     ) -> None: ...
@@ -58,6 +59,9 @@ def next_clicks(
     labels: Optional[Iterable[int]] = None,
     policy: str = "challenge",
     seed: int = 42,
+    *,
+    sigma_mm: float = 2.0,
+    spacing: Optional[Sequence[float]] = None,
 ) -> dict[int, Optional[Click]]: ...
 def next_clicks_batch(
     gts: npt.ArrayLike,
@@ -65,6 +69,9 @@ def next_clicks_batch(
     labels: Optional[Iterable[int]] = None,
     policy: str = "challenge",
     seed: int = 42,
+    *,
+    sigma_mm: float = 2.0,
+    spacing: Optional[Sequence[float]] = None,
 ) -> list[dict[int, Optional[Click]]]: ...
 def dsc(
     gts: npt.ArrayLike, pred: npt.ArrayLike, labels: Optional[Iterable[int]] = None

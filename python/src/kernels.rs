@@ -8,7 +8,7 @@ use numpy::{PyArray3, PyArrayDyn};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use rayon::prelude::*;
-use segarena_core::clicks::{ChallengePolicy, Click as Placed, ClickPolicy, RandomPolicy};
+use segarena_core::clicks::{self, Click as Placed, ClickPolicy, PolicyOptions};
 use segarena_core::volume::{
     Comparison, InstanceScores, LabelView, Mask, Outside, Spacing, SquaredDistances, Voxel,
     largest_component, score_instances, split_single_mask, surface_overlap,
@@ -54,15 +54,23 @@ type Scores = BTreeMap<i64, f64>;
 /// The click policy of this name.
 ///
 /// # Errors
-/// `ValueError` that names those there are.
-pub fn policy(name: &str, seed: u64) -> PyResult<Arc<dyn ClickPolicy>> {
-    match name {
-        ChallengePolicy::NAME => Ok(Arc::new(ChallengePolicy)),
-        "random" => Ok(Arc::new(RandomPolicy { seed })),
-        other => Err(PyValueError::new_err(format!(
-            "there is no click policy '{other}'; there are 'challenge' and 'random'"
-        ))),
+/// `ValueError` that names those there are, and for a hand that misses by less than nothing.
+pub fn policy(name: &str, seed: u64, sigma_mm: f64) -> PyResult<Arc<dyn ClickPolicy>> {
+    if !(sigma_mm.is_finite() && sigma_mm >= 0.0) {
+        return Err(PyValueError::new_err(format!(
+            "sigma_mm must be 0 or more, not {sigma_mm}"
+        )));
     }
+    clicks::built_in(name, PolicyOptions { seed, sigma_mm }).ok_or_else(|| {
+        let known: Vec<String> = clicks::BUILT_IN
+            .iter()
+            .map(|(name, _)| format!("'{name}'"))
+            .collect();
+        PyValueError::new_err(format!(
+            "there is no click policy '{name}'; there are {}",
+            known.join(", ")
+        ))
+    })
 }
 
 /// The labels that the caller asks for.
@@ -108,6 +116,14 @@ impl<'py> Pairs<'py> {
             labels: asked(labels)?,
             spacing: Spacing::new([1.0; 3]).map_err(|e| PyValueError::new_err(e.to_string()))?,
         })
+    }
+
+    /// With voxels of this size; without one they are cubes of a millimetre.
+    fn with_spacing(mut self, spacing: Option<&Bound<'py, PyAny>>) -> PyResult<Self> {
+        if let Some(spacing) = spacing {
+            self.spacing = self::spacing(spacing)?;
+        }
+        Ok(self)
     }
 
     /// Measures every pair, on rayon's threads and without Python's lock.
@@ -156,18 +172,28 @@ fn place_all(policy: &dyn ClickPolicy, compared: &Comparison<'_>) -> Clicks {
 }
 
 #[pyfunction]
-#[pyo3(signature = (gts, pred, labels=None, policy="challenge", seed=42))]
+#[pyo3(signature = (
+    gts, pred, labels=None, policy="challenge", seed=42, *, sigma_mm=2.0, spacing=None
+))]
+#[allow(clippy::too_many_arguments, reason = "the keywords of a Python call")]
 /// Where the simulated user clicks next, label by label.
 ///
 /// gts, pred: arrays (z, y, x) of integers or booleans, of the same shape; 0 is background.
 /// labels: which labels get a click; by default those of gts.
-/// policy: "challenge" (the middle of the largest error, as the CVPR 2025 challenge clicks) or
-///     "random" (anywhere in the error; seed chooses where).
+/// policy: "challenge" (the middle of the largest error, as the CVPR 2025 challenge clicks),
+///     "random" (anywhere in the error), "ritm" and "sam2-center" (where the missed or the surplus
+///     voxels are thickest), or "jittered" (near the challenge's click, on the error).
+/// seed: of "random" and "jittered", which draw lots.
+/// sigma_mm: how far the hand of "jittered" misses, in millimetres: the standard deviation along
+///     each axis.
+/// spacing: the size of a voxel in millimetres along the axes (z, y, x), which only "jittered" looks
+///     at; by default 1 each.
 ///
 /// Returns {label: Click(kind, at)}, None in place of a click where the label is perfect. kind is
 /// "fg" or "bg", at the voxel (z, y, x).
 ///
-/// Raises TypeError for arrays that hold no labels, ValueError for shapes that differ.
+/// Raises TypeError for arrays that hold no labels, ValueError for shapes that differ and for a
+/// policy that there is not.
 pub fn next_clicks(
     py: Python<'_>,
     gts: &Bound<'_, PyAny>,
@@ -175,14 +201,19 @@ pub fn next_clicks(
     labels: Option<&Bound<'_, PyAny>>,
     policy: &str,
     seed: u64,
+    sigma_mm: f64,
+    spacing: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Clicks> {
-    let policy = self::policy(policy, seed)?;
-    let pairs = Pairs::new(gts, pred, labels, Rank::Volume)?;
+    let policy = self::policy(policy, seed, sigma_mm)?;
+    let pairs = Pairs::new(gts, pred, labels, Rank::Volume)?.with_spacing(spacing)?;
     only(pairs.measure(py, |compared| place_all(&*policy, compared))?)
 }
 
 #[pyfunction]
-#[pyo3(signature = (gts, pred, labels=None, policy="challenge", seed=42))]
+#[pyo3(signature = (
+    gts, pred, labels=None, policy="challenge", seed=42, *, sigma_mm=2.0, spacing=None
+))]
+#[allow(clippy::too_many_arguments, reason = "the keywords of a Python call")]
 /// next_clicks of each volume of arrays (n, z, y, x), side by side on all cores: a list of n.
 pub fn next_clicks_batch(
     py: Python<'_>,
@@ -191,9 +222,11 @@ pub fn next_clicks_batch(
     labels: Option<&Bound<'_, PyAny>>,
     policy: &str,
     seed: u64,
+    sigma_mm: f64,
+    spacing: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Vec<Clicks>> {
-    let policy = self::policy(policy, seed)?;
-    let pairs = Pairs::new(gts, pred, labels, Rank::Batch)?;
+    let policy = self::policy(policy, seed, sigma_mm)?;
+    let pairs = Pairs::new(gts, pred, labels, Rank::Batch)?.with_spacing(spacing)?;
     pairs.measure(py, |compared| place_all(&*policy, compared))
 }
 
@@ -278,8 +311,7 @@ pub fn nsd(
     labels: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Scores> {
     let mm = tolerance(tolerance_mm)?;
-    let mut pairs = Pairs::new(gts, pred, labels, Rank::Volume)?;
-    pairs.spacing = self::spacing(spacing)?;
+    let pairs = Pairs::new(gts, pred, labels, Rank::Volume)?.with_spacing(Some(spacing))?;
     only(pairs.measure(py, |compared| surface_dice_of_all(compared, mm))?)
 }
 
@@ -295,8 +327,7 @@ pub fn nsd_batch(
     labels: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Vec<Scores>> {
     let mm = tolerance(tolerance_mm)?;
-    let mut pairs = Pairs::new(gts, pred, labels, Rank::Batch)?;
-    pairs.spacing = self::spacing(spacing)?;
+    let pairs = Pairs::new(gts, pred, labels, Rank::Batch)?.with_spacing(Some(spacing))?;
     pairs.measure(py, |compared| surface_dice_of_all(compared, mm))
 }
 

@@ -75,7 +75,7 @@ struct Given {
 /// clicks: how many interactions with clicks follow.
 /// track: "cvpr25-interactive" or "cvpr25-text".
 /// tolerance_mm: of the normalised surface Dice.
-/// policy, seed: as of next_clicks.
+/// policy, seed, sigma_mm: as of next_clicks; "ritm" does not click a voxel twice.
 /// text_prompts: what a case of the text track is asked, as in its file.
 /// case: what the record calls the case.
 ///
@@ -111,7 +111,7 @@ impl Session {
     #[new]
     #[pyo3(signature = (
         gts, spacing, boxes=None, clicks=5, track="cvpr25-interactive", *, tolerance_mm=2.0,
-        policy="challenge", seed=42, text_prompts=None, case="case"
+        policy="challenge", seed=42, sigma_mm=2.0, text_prompts=None, case="case"
     ))]
     #[allow(clippy::too_many_arguments, reason = "the keywords of a Python call")]
     fn new(
@@ -124,6 +124,7 @@ impl Session {
         tolerance_mm: f64,
         policy: &str,
         seed: u64,
+        sigma_mm: f64,
         text_prompts: Option<&Bound<'_, PyAny>>,
         case: &str,
     ) -> PyResult<Self> {
@@ -139,7 +140,7 @@ impl Session {
         }
         let options = TrackOptions {
             protocol: protocol.clone(),
-            policy: self::policy(policy, seed)?,
+            policy: self::policy(policy, seed, sigma_mm)?,
         };
         let track = tracks::built_in(track, &options).ok_or_else(|| {
             let known: Vec<&str> = tracks::BUILT_IN.iter().map(|(name, _)| *name).collect();

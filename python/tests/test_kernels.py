@@ -46,6 +46,29 @@ def test_a_random_click_lies_on_the_error_and_depends_on_the_seed():
         assert (click.kind == "fg") == (gts[click.at] == label)
 
 
+@pytest.mark.parametrize("policy", ["challenge", "random", "ritm", "sam2-center", "jittered"])
+def test_the_click_of_every_policy_lies_on_the_error(policy):
+    gts, pred = random_labels(1), random_labels(2)
+    for label, click in segarena.next_clicks(gts, pred, policy=policy).items():
+        assert (gts[click.at] == label) != (pred[click.at] == label)
+        assert (click.kind == "fg") == (gts[click.at] == label)
+    assert segarena.next_clicks(gts, gts, policy=policy, labels=[1]) == {1: None}
+
+
+def test_a_hand_misses_by_millimetres():
+    gts = np.zeros((31, 31, 31), np.uint8)
+    gts[3:28, 3:28, 3:28] = 1
+
+    def click(sigma_mm, spacing=None):
+        options = dict(policy="jittered", sigma_mm=sigma_mm, spacing=spacing)
+        return segarena.next_clicks(gts, np.zeros_like(gts), **options)[1].at
+
+    assert click(0) == click(0.001) == click(2, spacing=(1000, 1000, 1000)) == (15, 15, 15)
+    assert click(2) != (15, 15, 15)
+    z, y, x = click(2, spacing=(1000, 0.5, 0.5))
+    assert z == 15 and (y, x) != (15, 15)
+
+
 def test_every_integer_type_and_order_gives_the_same():
     gts, pred = random_labels(3), random_labels(4)
     expected = segarena.next_clicks(gts, pred), segarena.nsd(gts, pred, (2, 1, 0.5))
@@ -195,6 +218,8 @@ def test_a_batch_gives_what_its_volumes_give():
         (lambda g, p: segarena.nsd(g, p, 1), TypeError, ["spacing", "three numbers"]),
         (lambda g, p: segarena.nsd(g, p, (1, 1, 1), -1), ValueError, ["tolerance_mm", "-1"]),
         (lambda g, p: segarena.next_clicks(g, p, policy="x"), ValueError, ["'x'", "'random'"]),
+        (lambda g, p: segarena.next_clicks(g, p, sigma_mm=-1), ValueError, ["sigma_mm", "-1"]),
+        (lambda g, p: segarena.next_clicks(g, p, spacing=(1, 1)), ValueError, ["2 numbers"]),
         (lambda g, p: segarena.distance_transform(g, "x"), ValueError, ["'x'", "'nothing'"]),
     ],
 )

@@ -83,6 +83,16 @@ def test_without_boxes_the_first_interaction_is_skipped():
     assert session.scores["DSC_1"] == 0.0
 
 
+def test_a_policy_with_a_memory_has_one():
+    gts = simple()
+    session = segarena.Session(gts, (1, 1, 1), clicks=3, policy="ritm")
+    clicked = []
+    for prompt in session:
+        clicked.append(prompt.new_clicks[2].at)
+        session.answer(np.zeros_like(gts))
+    assert len(set(clicked)) == 3
+
+
 def test_a_float_that_is_no_whole_number_is_no_label():
     gts = simple()
     session = segarena.Session(gts, (1, 1, 1), clicks=1)
