@@ -22,12 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from . import _ask
+from ._events import Bar, Events
 from ._program import SegarenaError, program
 from ._results import Results
 from ._submission import Predict, infer
 
 # Exit status of the program: all done, and done though the submission failed somewhere.
 _DONE, _SOME_FAILED = 0, 3
+# How often it is looked whether the program has ended, and how far it is, in seconds.
+_PERIOD = 0.05
 
 
 def evaluate(
@@ -55,7 +58,8 @@ def evaluate(
     version: what tells this callable from an earlier one; by default a hash of its source. A run
         that was stopped goes on where it was if it is the same.
     track, clicks, cases, first, restart: as the program's options of these names.
-    progress: shows the progress on standard error, as the program does.
+    progress: shows the progress on standard error: on a terminal as the program does, in a notebook
+        and elsewhere by a bar of tqdm.
 
     Returns the results. KeyboardInterrupt stops the run with what is done kept: the same call goes
     on from there. Raises SegarenaError with the program's message where the run cannot be done.
@@ -95,12 +99,10 @@ def evaluate(
             arguments += ["--case", case]
         if restart:
             arguments.append("--restart")
-        if not progress:
-            arguments.append("--quiet")
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(os.fspath(socket_file))
             listener.listen()
-            listener.settimeout(0.05)
+            listener.settimeout(_PERIOD)
             _run(arguments, listener, socket_file, predict, progress)
     return Results(output)
 
@@ -108,69 +110,104 @@ def evaluate(
 def _run(
     arguments: list[str], listener: socket.socket, address: Path, predict: Predict, progress: bool
 ) -> None:
-    """Runs the program and answers its submission until it ends."""
+    """Runs the program, answers its submission and shows how far it is, until it ends."""
+    has_bars = progress and _is_terminal()
+    bar = Bar() if progress and not has_bars else None
+    file = os.path.realpath(program())
+    command = [file, *arguments, "--events", "-", *([] if has_bars else ["--quiet"])]
     with tempfile.TemporaryFile("w+") as errors:
         running = subprocess.Popen(
-            [os.fspath(program()), *arguments],
-            env={**os.environ, _ask.ADDRESS: os.fspath(address)},
+            command,
+            env={**os.environ, _ask.ADDRESS: os.fspath(address), _ask.PROGRAM: file},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=None if progress and _has_terminal() else errors,
+            stdout=subprocess.PIPE,
+            stderr=None if has_bars else errors,
             # Ctrl-C comes to this process alone, which tells the program.
             start_new_session=True,
         )
+        assert running.stdout is not None
+        events = Events(running.stdout.fileno(), bar)
         try:
             while running.poll() is None:
-                _answer_one(listener, predict)
+                asking = _asked(listener)
+                events.read()
+                if asking is not None:
+                    # At an interrupt it stays open as long as the program runs: to what asks, a
+                    # closed one says that nobody else tells the program to stop.
+                    _answer(asking, predict)
+                    asking.close()
+            events.read()
         except BaseException:
             running.send_signal(signal.SIGTERM)
+            # The program is not to wait for a reader.
+            running.stdout.close()
             running.wait()
             raise
+        finally:
+            running.stdout.close()
+            if bar is not None:
+                bar.close()
         if running.returncode not in (_DONE, _SOME_FAILED):
             errors.seek(0)
             said = errors.read().strip()
             raise SegarenaError(said or "the run failed; standard error says why")
 
 
-def _has_terminal() -> bool:
+def _is_terminal() -> bool:
+    """Whether a person sees the program's standard error: in a notebook it is the server's."""
     try:
-        return os.isatty(2)
-    except OSError:
+        return sys.stderr.isatty() and os.isatty(2)
+    except (AttributeError, OSError, ValueError):
         return False
 
 
-def _answer_one(listener: socket.socket, predict: Predict) -> None:
-    """Answers one interaction, if one asks."""
+def _asked(listener: socket.socket) -> socket.socket | None:
+    """The line on which an interaction asks, if one does soon."""
     try:
         asking, _ = listener.accept()
     except socket.timeout:
+        return None
+    asking.settimeout(None)
+    return asking
+
+
+def _answer(asking: socket.socket, predict: Predict) -> None:
+    """Answers one interaction, if it still asks."""
+    with asking.makefile("r", encoding="utf-8") as lines:
+        line = lines.readline()
+    if not line.endswith("\n"):
+        # The program has killed what asked.
         return
-    with asking:
-        asking.settimeout(None)
-        with asking.makefile("r", encoding="utf-8") as lines:
-            asked: dict[str, str] = json.loads(lines.readline())
-        failure = ""
-        try:
-            infer(predict, asked["case"], Path(asked["inputs"]), Path(asked["outputs"]))
-        except Exception:
-            failure = traceback.format_exc()
-        try:
-            asking.sendall(json.dumps({"failure": failure}).encode() + b"\n")
-        except OSError:
-            # The program has killed what asked: it took too long.
-            pass
+    asked: dict[str, str] = json.loads(line)
+    failure = ""
+    try:
+        infer(predict, asked["case"], Path(asked["inputs"]), Path(asked["outputs"]))
+    except Exception:
+        failure = traceback.format_exc()
+    try:
+        asking.sendall(json.dumps({"failure": failure}).encode() + b"\n")
+    except OSError:
+        # It took too long, and the program has killed what asked.
+        pass
 
 
 def _config(submission: dict[str, Any]) -> str:
     env = {"INPUTS": "{inputs}", "OUTPUTS": "{outputs}", "CASE": "{case}"}
-    table = ", ".join(f"{key} = {json.dumps(value)}" for key, value in env.items())
-    own = ", ".join(f"{key} = {json.dumps(value)}" for key, value in submission["env"].items())
     return (
-        f'[backend]\nkind = "process"\nenv = {{ {table} }}\n\n'
-        f"[[submission]]\nname = {json.dumps(submission['name'])}\n"
-        f"command = {json.dumps(submission['command'])}\n"
-        f"workdir = {json.dumps(submission['workdir'])}\nenv = {{ {own} }}\n"
+        f'[backend]\nkind = "process"\nenv = {_inline_table(env)}\n\n'
+        f"[[submission]]\nname = {_toml(submission['name'])}\n"
+        f"command = {_toml(submission['command'])}\n"
+        f"workdir = {_toml(submission['workdir'])}\nenv = {_inline_table(submission['env'])}\n"
     )
+
+
+def _inline_table(table: dict[str, str]) -> str:
+    return "{ " + ", ".join(f"{key} = {_toml(value)}" for key, value in table.items()) + " }"
+
+
+def _toml(value: str | list[str]) -> str:
+    """A string or a list of them, which JSON writes as TOML does; but TOML knows no surrogates."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _name_of(predict: Predict) -> str:

@@ -24,14 +24,16 @@ def program() -> Path:
     named = os.environ.get("SEGARENA_PROGRAM")
     if named:
         return Path(named)
-    installed = Path(sysconfig.get_path("scripts")) / "segarena"
-    if installed.is_file():
-        return installed
+    # The second is where `pip install --user` puts it.
+    folders = [sysconfig.get_path("scripts"), sysconfig.get_path("scripts", f"{os.name}_user")]
+    for folder in folders:
+        if (installed := Path(folder) / "segarena").is_file():
+            return installed
     on_path = shutil.which("segarena")
     if on_path:
         return Path(on_path)
     raise SegarenaError(
-        f"there is no segarena program, neither {installed} nor on PATH: install the package's "
+        f"there is no segarena program, neither in {' nor in '.join(folders)} nor on PATH: install the package's "
         "wheel, which carries it, or name the program's file in SEGARENA_PROGRAM"
     )
 

@@ -3,8 +3,10 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -48,15 +50,16 @@ def test_the_official_results_come_out_of_a_callable(tmp_path):
     assert compared["scores_comparable"] is True
 
 
-def test_an_exception_is_the_interactions_failure_with_its_traceback(tmp_path):
+def test_an_exception_is_the_interactions_failure_with_its_traceback(tmp_path, capsys):
     def broken(case):
         if "clicks" in case:
             raise ZeroDivisionError("no reason")
         return all_background(case)
 
-    results = segarena.evaluate(
-        broken, output=tmp_path, first=2, clicks=1, progress=False, **FOLDERS
-    )
+    results = segarena.evaluate(broken, output=tmp_path, first=2, clicks=1, **FOLDERS)
+    # There is no terminal, as in a notebook.
+    last_state = capsys.readouterr().err.split("\r")[-1]
+    assert all(word in last_state for word in ("broken", "2/2", "DSC=0.0", "failed=2")), last_state
     (record,) = [r for r in results.records["broken"] if r["case"] == "crash_at_click_2.npz"]
     assert [i["outcome"] for i in record["interactions"]] == ["ok", "exit"]
     assert "ZeroDivisionError: no reason" in record["interactions"][1]["log_tail"]
@@ -90,6 +93,42 @@ def test_an_interrupted_run_goes_on_where_it_was(tmp_path):
     assert len(calls) < 4 + 6
     with pytest.raises(segarena.SegarenaError):
         segarena.evaluate(interrupted, version="2", **options)
+
+
+KILLED = """
+import os, pathlib, signal, sys
+import numpy as np, segarena
+
+calls = []
+
+def predict(case):
+    calls.append(1)
+    if len(calls) == 2 and sys.argv[1] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return np.zeros(case["imgs"].shape, np.uint8)
+
+parity, output = sys.argv[2:]
+segarena.evaluate(predict, version="1", output=output, images=f"{parity}/imgs",
+                  ground_truth=f"{parity}/gts", first=2, clicks=1, progress=False)
+"""
+
+
+def test_a_killed_process_leaves_no_failures_and_the_run_goes_on(tmp_path):
+    def run(how):
+        command = [sys.executable, "-c", KILLED, how, str(PARITY), str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True)
+
+    assert run("killed").returncode == -signal.SIGKILL
+    # The program that it left stops by itself, and lets the folder go then.
+    for _ in range(100):
+        done = run("whole")
+        if done.returncode == 0:
+            break
+        time.sleep(0.1)
+    assert done.returncode == 0, done.stderr
+    for record in segarena.Results(tmp_path).records["predict"]:
+        outcomes = [interaction["outcome"] for interaction in record["interactions"]]
+        assert set(outcomes) <= {"ok", "skipped"}, record
 
 
 def test_what_cannot_be_run_is_told(tmp_path):
