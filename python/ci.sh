@@ -31,7 +31,7 @@ environment() {
   rm -rf "${envs:?}/$name"
   "$python" -m venv "$envs/$name"
   "$envs/$name/bin/python" -m pip install --quiet --disable-pip-version-check \
-    pytest scipy connected-components-3d surface-distance "$@"
+    pytest tqdm scipy connected-components-3d surface-distance "$@"
 }
 
 old=$(interpreter 3.9 3.10 3.11) || old=
@@ -43,6 +43,11 @@ new=$(interpreter 3.14 3.13 3.12) || new=
 cargo metadata --manifest-path "$here/Cargo.toml" --locked --format-version 1 >/dev/null ||
   { echo "python/Cargo.lock is out of date: cargo update --workspace in python/" >&2; exit 1; }
 cargo fmt --manifest-path "$here/Cargo.toml" --check
+
+# The program is the one that the workspace's tests run: built alone it would have fewer features of its
+# dependencies, and all of them would be compiled once more.
+cargo test --manifest-path "$root/Cargo.toml" --workspace --locked --no-run --quiet
+export SEGARENA_BUILT_PROGRAM=$CARGO_TARGET_DIR/debug/segarena
 
 mkdir -p "$wheels"
 rm -f "$wheels"/*.whl
@@ -62,7 +67,7 @@ if [ -n "$old" ]; then
   try_on old
 fi
 if [ -n "$new" ]; then
-  environment new "$new" 'numpy==2.*' pandas pandas-stubs mypy
+  environment new "$new" 'numpy==2.*' pandas pandas-stubs types-tqdm mypy
   try_on new
   (cd "$here" && "$envs/new/bin/python" -m mypy --strict --python-version 3.10 \
     --cache-dir "$envs/mypy" segarena)

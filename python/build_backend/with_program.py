@@ -1,7 +1,8 @@
 """Builds the wheel by maturin, with the `segarena` program among its scripts.
 
 A PEP 517 build backend. `SEGARENA_BUILD_PROFILE` names cargo's profile for both, `release` without
-it; the program comes from the checkout that this folder is in.
+it; the program comes from the checkout that this folder is in. `SEGARENA_BUILT_PROGRAM` names its file
+where it has been built already.
 
 `SEGARENA_GLIBC=2.17` builds both for every Linux with that version of the C library or a later one
 (a manylinux wheel): Zig, which comes from PyPI, brings the old library's stubs to link against.
@@ -22,6 +23,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 SCRIPTS = PACKAGE / "data" / "scripts"
 PROFILE = os.environ.get("SEGARENA_BUILD_PROFILE", "release")
 GLIBC = os.environ.get("SEGARENA_GLIBC")
+BUILT = os.environ.get("SEGARENA_BUILT_PROGRAM")
 
 
 def get_requires_for_build_wheel(config_settings: Optional[dict[str, Any]] = None) -> list[str]:
@@ -44,7 +46,7 @@ def build_wheel(
 ) -> str:
     SCRIPTS.mkdir(parents=True, exist_ok=True)
     program = SCRIPTS / "segarena"
-    shutil.copy2(build_program(), program)
+    shutil.copy2(BUILT or build_program(), program)
     if strip := shutil.which("strip"):
         subprocess.run([strip, program], check=True)
     arguments = f"--profile={PROFILE} --locked"
