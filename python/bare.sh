@@ -18,13 +18,16 @@ else
 fi
 wheel=$(basename "$scratch"/wheels/segarena-*.whl)
 case $wheel in
-*-manylinux_2_17_*) ;;
+*manylinux_2_17_*) ;;
 *) echo "python/bare.sh: $wheel is no wheel for glibc 2.17" >&2 && exit 1 ;;
 esac
 "${pip[@]}" download --only-binary :all: --python-version 3.9 --platform manylinux2014_x86_64 \
-  --dest "$scratch/wheels" numpy
+  --dest "$scratch/wheels" numpy tqdm
 
-mmdebstrap --quiet --variant=minbase --include=python3-venv bullseye "$scratch/root" http://deb.debian.org/debian
+# From where this machine has its own packages.
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' | head -n 1)
+[ -n "$mirror" ] || { echo "python/bare.sh: apt knows no mirror of Debian: apt-get update" >&2; exit 1; }
+mmdebstrap --quiet --variant=minbase --include=python3-venv bullseye "$scratch/root" "$mirror"
 mount -t proc proc "$scratch/root/proc"
 cp -r "$scratch/wheels" "$scratch/root/wheels"
 cat >"$scratch/root/try.sh" <<'TRY'
@@ -48,5 +51,5 @@ test -s demo/results/report.html
 python3 --version
 ldd --version | head -n 1
 TRY
-chroot "$scratch/root" sh /try.sh
+chroot "$scratch/root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin sh /try.sh
 echo "$wheel works there"
