@@ -27,6 +27,7 @@ mod scenario;
 mod scores;
 mod shards;
 mod sockets;
+mod storage;
 mod taking_over;
 mod unstartable;
 mod validate;
@@ -151,6 +152,15 @@ fn main() -> ExitCode {
         .with(
             &[DOCKER.requirement, PODMAN_ROOTLESS.requirement],
             tests![messages::without_the_right_to_use_docker_the_group_is_named],
+        )
+        .with(
+            &[PODMAN_ROOTLESS.requirement, &storage::BINDFS],
+            tests![
+                storage::a_home_on_a_file_server_gets_no_images_and_the_run_has_its_own,
+                storage::an_image_that_only_the_home_on_a_file_server_has_is_missed_with_the_reason,
+                storage::a_killed_run_s_own_images_and_containers_are_removed_by_the_next_run,
+                storage::a_runtime_folder_that_is_not_ours_is_done_without_where_podman_can,
+            ],
         )
         .with(
             &[PODMAN.requirement],

@@ -12,6 +12,8 @@ command -v podman >/dev/null || packages+=(podman)
 command -v runc >/dev/null || packages+=(runc)
 command -v newuidmap >/dev/null || packages+=(uidmap)
 command -v slirp4netns >/dev/null || packages+=(slirp4netns)
+# What it shows counts as a file server's.
+command -v bindfs >/dev/null || packages+=(bindfs)
 command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
 [ -x /sbin/setcap ] || packages+=(libcap2-bin)
 if [ ${#packages[@]} -gt 0 ]; then

@@ -27,6 +27,8 @@ pub struct About {
     pub gpus: Option<Vec<String>>,
     /// The folder of its images, where it tells it.
     pub store: Option<PathBuf>,
+    /// What a person should know before a run with it, if anything.
+    pub caution: Option<String>,
     /// Further facts for people.
     pub facts: Vec<(String, String)>,
 }

@@ -116,12 +116,13 @@ impl<E: Engine> ContainerBackend<E> {
     /// The image of a submission that can run here.
     async fn image(&self, submission: &Submission, reference: &str) -> Result<Image, BackendError> {
         let name = &submission.name;
+        let about = self.about().await?;
         let image = self
             .engine
             .image(reference)
             .await?
-            .ok_or_else(|| missing(self.kind(), submission, reference))?;
-        let here = &self.about().await?.architecture;
+            .ok_or_else(|| missing(self.kind(), submission, reference, about))?;
+        let here = &about.architecture;
         if !image.architecture.is_empty() && image.architecture != *here {
             return Err(BackendError::new(
                 BackendErrorKind::Submission,
@@ -145,14 +146,19 @@ fn cards(there: Option<&[String]>) -> String {
 }
 
 /// The error for an image that is not with the engine.
-fn missing(kind: &str, submission: &Submission, reference: &str) -> BackendError {
+fn missing(kind: &str, submission: &Submission, reference: &str, about: &About) -> BackendError {
     let name = &submission.name;
     let message = format!("submission `{name}`: {kind} has no image `{reference}`");
     let error = BackendError::new(BackendErrorKind::Submission, message);
-    match submission.source {
+    match (&submission.source, &about.caution) {
         // It was loaded a moment ago, so another run has removed it at its end.
-        SubmissionSource::Archive { .. } => error.temporary(),
-        _ => error.with_advice("load or build it first, or give the `archive` it was saved to"),
+        (SubmissionSource::Archive { .. }, _) => error.temporary(),
+        (_, Some(caution)) => {
+            error.with_advice(format!("give the `archive` it was saved to: {caution}"))
+        }
+        (_, None) => {
+            error.with_advice("load or build it first, or give the `archive` it was saved to")
+        }
     }
 }
 
@@ -211,7 +217,7 @@ impl<E: Engine> InferenceBackend for ContainerBackend<E> {
             version: Some(about.version),
             facts,
             limits,
-            caution: None,
+            caution: about.caution,
         })
     }
 

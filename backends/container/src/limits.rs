@@ -192,6 +192,7 @@ mod tests {
             cpus: false,
             gpus: None,
             store: None,
+            caution: None,
             facts: Vec::new(),
         }
     }

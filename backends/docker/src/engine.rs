@@ -133,6 +133,7 @@ impl Engine for DockerEngine {
             cpus: info.cpu_cfs_quota.unwrap_or(false),
             gpus,
             store: info.docker_root_dir.map(Into::into),
+            caution: None,
             facts: vec![("storage".to_owned(), info.driver.unwrap_or_default())],
         })
     }

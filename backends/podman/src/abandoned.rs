@@ -1,10 +1,10 @@
-//! The folders of services whose runs were killed: who owns one is written in it.
+//! Folders that say whose they are, so that those of killed runs can be told.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use segarena_child::ProcessIdentity;
 use tempfile::TempDir;
@@ -14,9 +14,9 @@ const PREFIX: &str = "segarena-podman-";
 pub(crate) const SOCKET: &str = "podman.sock";
 const OWNER: &str = "owner";
 
-/// A new folder for a service of this process.
-pub(crate) fn new_folder() -> io::Result<TempDir> {
-    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir()?;
+/// A new folder of this process in `place`, closed to others.
+pub(crate) fn new_folder(place: &Path) -> io::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
     fs::write(
         folder.path().join(OWNER),
         ProcessIdentity::own().to_string(),
@@ -24,19 +24,17 @@ pub(crate) fn new_folder() -> io::Result<TempDir> {
     Ok(folder)
 }
 
-/// Removes the folders among `place`'s whose owners are dead and whose services have ended.
-pub(crate) fn clear_away(place: &Path) {
+/// The folders in `place` whose owners are dead and whose services have ended.
+pub(crate) fn abandoned(place: &Path) -> Vec<PathBuf> {
     let me = rustix::process::geteuid().as_raw();
-    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX)
-            && entry
-                .metadata()
-                .is_ok_and(|there| there.is_dir() && there.uid() == me);
-        if is_ours && is_abandoned(&entry.path()) {
-            tracing::debug!(folder = ?entry.path(), "removing what a killed run left");
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let is_ours = |entry: &fs::DirEntry| {
+        let is_named_so = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_folder_of_ours = |found: fs::Metadata| found.is_dir() && found.uid() == me;
+        is_named_so && entry.metadata().is_ok_and(is_folder_of_ours)
+    };
+    let ours = entries.filter(is_ours).map(|entry| entry.path());
+    ours.filter(|folder| is_abandoned(folder)).collect()
 }
 
 fn is_abandoned(folder: &Path) -> bool {
@@ -52,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_folders_of_the_dead_whose_service_has_ended_are_removed() {
+    fn only_folders_of_the_dead_whose_service_has_ended_are_abandoned() {
         let place = tempfile::tempdir().unwrap();
         let mut parts: Vec<String> = ProcessIdentity::own()
             .to_string()
@@ -72,10 +70,8 @@ mod tests {
         let gone = folder("segarena-podman-gone", &dead);
         let served = folder("segarena-podman-served", &dead);
         let _listener = UnixListener::bind(served.join(SOCKET)).unwrap();
-        let ours = folder("segarena-podman-ours", &living);
-        let foreign = folder("another-programs", &dead);
-        clear_away(place.path());
-        assert!(!gone.exists());
-        assert!(served.exists() && ours.exists() && foreign.exists());
+        folder("segarena-podman-ours", &living);
+        folder("another-programs", &dead);
+        assert_eq!(abandoned(place.path()), [gone]);
     }
 }

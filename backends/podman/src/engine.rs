@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, OnceCell};
 
 use crate::failure::{Error, of, of_store, status};
 use crate::libpod::Libpod;
+use crate::place::Place;
 use crate::root;
 use crate::service::{self, Service};
 use crate::spec;
@@ -21,9 +22,17 @@ use crate::spec;
 #[derive(Debug)]
 pub struct PodmanEngine {
     socket: Option<String>,
-    connection: Mutex<Option<Arc<Connection>>>,
+    ours: Mutex<Ours>,
     /// The folder of its images and containers, once it has told it.
     store: OnceCell<PathBuf>,
+}
+
+/// What there is while Podman is spoken to.
+#[derive(Debug, Default)]
+struct Ours {
+    connection: Option<Arc<Connection>>,
+    /// Where services of ours are, once one was started; images are there as long as it is.
+    place: Option<Arc<Place>>,
 }
 
 #[derive(Debug)]
@@ -39,35 +48,53 @@ impl Connection {
     }
 }
 
+impl Ours {
+    /// A service, and its socket: where the one before was, if there was one.
+    async fn start_service(&mut self) -> Result<(Service, PathBuf), BackendError> {
+        if let Some(place) = &self.place {
+            return Ok((Service::start_in(place).await?, place.socket()));
+        }
+        let (service, place) = Service::start().await?;
+        let socket = place.socket();
+        self.place = Some(Arc::new(place));
+        Ok((service, socket))
+    }
+}
+
 impl PodmanEngine {
     /// The engine at this socket, else the one that listens here, else one of our own.
     pub fn new(socket: Option<String>) -> Self {
         Self {
             socket,
-            connection: Mutex::new(None),
+            ours: Mutex::default(),
             store: OnceCell::new(),
         }
     }
 
     /// The connection there is, or a new one: a service of ours that died is started again.
     async fn connected(&self) -> Result<Arc<Connection>, BackendError> {
-        let mut connection = self.connection.lock().await;
-        if let Some(connection) = connection.as_ref().filter(|old| old.is_alive()) {
+        let mut ours = self.ours.lock().await;
+        if let Some(connection) = ours.connection.as_ref().filter(|old| old.is_alive()) {
             return Ok(Arc::clone(connection));
         }
         let (socket, own) = match service::running(self.socket.as_deref())? {
             Some(socket) => (socket, None),
             None => {
-                let service = Service::start().await?;
-                (service.socket(), Some(service))
+                let (service, socket) = ours.start_service().await?;
+                (socket, Some(service))
             }
         };
         let new = Arc::new(Connection {
             libpod: Libpod::new(&socket),
             own,
         });
-        *connection = Some(Arc::clone(&new));
+        ours.connection = Some(Arc::clone(&new));
         Ok(new)
+    }
+
+    /// Where services of ours are, if one was started.
+    async fn place(&self) -> Option<Arc<Place>> {
+        self.ours.lock().await.place.clone()
     }
 
     /// The answer that lists all there is of something.
@@ -126,6 +153,7 @@ impl Engine for PodmanEngine {
             cpus: limits("cpu"),
             gpus: cards_are_described().then(graphics_cards),
             store,
+            caution: self.place().await.and_then(|place| place.caution()),
             facts: vec![
                 ("runtime".to_owned(), text(&host["ociRuntime"]["name"])),
                 (
@@ -282,7 +310,7 @@ impl Engine for PodmanEngine {
             .and_then(|store| root::named_by(&error, store));
         if let Some(root) = stuck {
             tracing::info!(container, ?root, "removing what Podman can't");
-            match root::remove(root).await {
+            match root::remove(root, self.place().await.as_deref()).await {
                 // Whoever asked is told all the same that it could not be removed as it was.
                 Ok(()) => drop(try_to_remove(libpod, container).await),
                 Err(error) => tracing::warn!(container, %error, "its root can't be removed"),
@@ -292,10 +320,12 @@ impl Engine for PodmanEngine {
     }
 
     async fn shut_down(&self) -> Result<(), BackendError> {
-        let connection = self.connection.lock().await.take();
+        let Ours { connection, place } = std::mem::take(&mut *self.ours.lock().await);
         if let Some(service) = connection.and_then(Arc::into_inner).and_then(|c| c.own) {
             service.stop().await;
         }
+        // What can't be removed has been told of.
+        let _ = tokio::task::spawn_blocking(move || drop(place)).await;
         Ok(())
     }
 }

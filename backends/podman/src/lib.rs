@@ -5,11 +5,14 @@
 mod abandoned;
 mod engine;
 mod failure;
+mod file_system;
 mod libpod;
 mod output;
+mod place;
 mod root;
 mod service;
 mod spec;
+mod usual_store;
 
 use segarena_container::ContainerBackend;
 use segarena_container::options::ContainerOptions;

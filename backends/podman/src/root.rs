@@ -9,6 +9,7 @@ use segarena_formats::removal::remove_tree;
 use tokio::process::Command;
 
 use crate::failure::Error;
+use crate::place::Place;
 
 /// The root that keeps Podman from something, where its failure names a place in it. `store` is the
 /// folder of Podman's images and containers.
@@ -29,20 +30,24 @@ pub(crate) fn named_by(failure: &Error, store: &Path) -> Option<PathBuf> {
     Some(Path::new(store).join(place))
 }
 
-/// Removes it.
-pub(crate) async fn remove(root: PathBuf) -> io::Result<()> {
+/// Removes it. `place` is where our service is, if it is ours.
+pub(crate) async fn remove(root: PathBuf, place: Option<&Place>) -> io::Result<()> {
     if rustix::process::geteuid().is_root() {
         let removed = tokio::task::spawn_blocking(move || remove_tree(&root)).await;
         return removed.unwrap_or_else(|error| Err(io::Error::other(error)));
     }
-    remove_as_podmans_root(&root).await
+    remove_as_podmans_root(&root, place).await
 }
 
 /// Where Podman's root is an ordinary user, most users of its containers are nobody outside.
-async fn remove_as_podmans_root(root: &Path) -> io::Result<()> {
-    // With a storage of its own, which is in order.
+async fn remove_as_podmans_root(root: &Path, place: Option<&Place>) -> io::Result<()> {
+    // With a storage of its own, which is in order: what is said last is what counts.
     let storage = tempfile::tempdir()?;
-    let removed = Command::new("podman")
+    let podman = match place {
+        Some(place) => place.podman(),
+        None => std::process::Command::new("podman"),
+    };
+    let removed = Command::from(podman)
         .arg("--root")
         .arg(storage.path().join("root"))
         .arg("--runroot")

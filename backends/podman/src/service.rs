@@ -1,17 +1,18 @@
 //! Where Podman listens, and a service of our own where it doesn't.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use segarena_contract::{BackendError, BackendErrorKind};
-use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use crate::abandoned::{self, SOCKET};
 use crate::libpod::Libpod;
+use crate::place::{Place, RuntimeFolder};
 
 /// The socket of a service that runs already, in the order in which Podman's own client looks:
 /// configured, `CONTAINER_HOST`, the user's, and for root the system's.
@@ -54,15 +55,15 @@ pub(crate) fn running(configured: Option<&str>) -> Result<Option<PathBuf>, Backe
 pub(crate) struct Service {
     child: Mutex<Child>,
     _keep_alive: KeepAlive,
-    folder: TempDir,
 }
 
 impl Service {
-    /// Starts `podman system service` on a private socket and waits until it listens.
+    /// Starts `podman system service` on a private socket in a place that suits it, and gives both
+    /// once it listens.
     ///
     /// # Errors
     /// When there is no `podman`, or it ends instead of listening; its own words are told.
-    pub(crate) async fn start() -> Result<Self, BackendError> {
+    pub(crate) async fn start() -> Result<(Self, Place), BackendError> {
         let program = which::which("podman").map_err(|error| {
             BackendError::new(
                 BackendErrorKind::Unavailable,
@@ -71,21 +72,50 @@ impl Service {
             .with_source(error)
             .with_advice("install podman, or set `socket` under [backend] to where it listens")
         })?;
-        let failed = |error: std::io::Error| {
+        let place = in_background(|| Place::find(program)).await?;
+        let error = match Self::start_in(&place).await {
+            Ok(service) => return Ok((service, place)),
+            Err(error) if !place.may_lack_a_runtime_folder() => return Err(error),
+            Err(error) => error,
+        };
+        let why = match place.runtime_folder() {
+            RuntimeFolder::Unusable(trouble) => format!("{trouble}, and without one: {error}"),
+            _ => format!("XDG_RUNTIME_DIR names no folder, and without one: {error}"),
+        };
+        let place = in_background(|| place.with_own_storage(why)).await?;
+        match Self::start_in(&place).await {
+            Ok(service) => Ok((service, place)),
+            Err(_) => {
+                in_background(|| {
+                    drop(place);
+                    Ok(())
+                })
+                .await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts it in this place, where an earlier one may have died.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub(crate) async fn start_in(place: &Place) -> Result<Self, BackendError> {
+        let failed = |error: io::Error| {
             let message = "podman: cannot start `podman system service`";
             BackendError::new(BackendErrorKind::Unavailable, message).with_source(error)
         };
-        abandoned::clear_away(&std::env::temp_dir());
-        let folder = abandoned::new_folder().map_err(failed)?;
-        let said = folder.path().join("service.log");
+        let said = place.folder().join("service.log");
         let log = std::fs::File::create(&said).map_err(failed)?;
-        let socket = folder.path().join(SOCKET);
-        let mut child = Command::new(program)
+        let socket = place.socket();
+        // Of one that died.
+        let _ = std::fs::remove_file(&socket);
+        let mut child = Command::from(place.podman())
             .args(["system", "service"])
             .arg(format!("--time={}", IDLE_TIMEOUT.as_secs()))
             .arg(format!("unix://{}", socket.display()))
             // What its monitors drop where they stand is gone with the folder.
-            .current_dir(folder.path())
+            .current_dir(place.folder())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -100,7 +130,6 @@ impl Service {
                 return Ok(Self {
                     child: Mutex::new(child),
                     _keep_alive: KeepAlive::of(&socket),
-                    folder,
                 });
             }
             if child.try_wait().map_err(failed)?.is_some() {
@@ -119,10 +148,6 @@ impl Service {
         .with_advice("try `podman info`: what keeps it from running keeps the service from it"))
     }
 
-    pub(crate) fn socket(&self) -> PathBuf {
-        self.folder.path().join(SOCKET)
-    }
-
     /// Whether it has not ended.
     pub(crate) fn is_alive(&self) -> bool {
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,9 +160,29 @@ impl Service {
             .child
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
+        // An ordinary user's is two processes, of which the first would leave the second behind.
+        let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        if let Some(group) = group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         // It may be gone already, which is as well.
         let _ = child.kill().await;
     }
+}
+
+/// Does what may take a while, as Podman's commands do, beside all else.
+async fn in_background<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, BackendError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error)))
+        .map_err(|error| {
+            let message = format!(
+                "podman: cannot make a folder for its service in {}",
+                std::env::temp_dir().display()
+            );
+            BackendError::new(BackendErrorKind::NoSpace, message).with_source(error)
+        })
 }
 
 /// Speaks to a service now and then, until dropped.
