@@ -4,13 +4,16 @@ use anyhow::Context;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use segarena_container::limits::key;
+use segarena_core::backend::BackendStatus;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::args::DoctorOptions;
 use crate::config::LoadedConfig;
 use crate::doctor::{Examination, Verdict, examine};
 use crate::exit::ExitStatus;
 use crate::registry::{BackendSection, Registry};
-use crate::slurm;
+use crate::slurm::{Job, Site};
 use crate::stderr;
 use crate::stdout;
 
@@ -26,14 +29,15 @@ pub(crate) fn doctor(registry: &Registry, options: &DoctorOptions) -> anyhow::Re
         stderr::line(format_args!("examining {} …", section.kind()));
         examinations.push(runtime.block_on(examine(registry, section)));
     }
+    let site = Site::here();
     if options.json {
-        stdout::print(&(serde_json::to_string_pretty(&examinations)? + "\n"));
+        stdout::print(&(json(&examinations, site)? + "\n"));
     } else {
         for examination in &examinations {
             stdout::line(describe(examination));
         }
-        if let Some(words) = slurm::describe() {
-            stdout::line(words);
+        if let Some(site) = site {
+            stdout::line(site.words());
         }
     }
     // Without a choice, what is not here is no failure: something else may be.
@@ -44,6 +48,36 @@ pub(crate) fn doctor(registry: &Registry, options: &DoctorOptions) -> anyhow::Re
     } else {
         ExitStatus::Done
     })
+}
+
+/// Slurm, which runs nothing by itself, told like a backend, so that who reads only those finds
+/// nothing else.
+#[derive(Serialize)]
+struct SlurmExamination {
+    #[serde(flatten)]
+    examination: Examination,
+    /// The job that this is in.
+    job: Option<Job>,
+}
+
+/// A list of the backends and, where there is one, of Slurm.
+fn json(examinations: &[Examination], site: Option<Site>) -> serde_json::Result<String> {
+    let mut all: Vec<Value> = examinations
+        .iter()
+        .map(serde_json::to_value)
+        .collect::<Result<_, _>>()?;
+    if let Some(Site { version, job }) = site {
+        let status = BackendStatus {
+            engine: "Slurm".to_owned(),
+            version,
+            ..BackendStatus::default()
+        };
+        all.push(serde_json::to_value(SlurmExamination {
+            examination: Examination::usable("slurm", status),
+            job,
+        })?);
+    }
+    serde_json::to_string_pretty(&all)
 }
 
 /// The backend that was chosen, or all there are.

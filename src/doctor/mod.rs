@@ -71,6 +71,15 @@ impl Examination {
         }
     }
 
+    /// Of what is there and has no limits of its own to try.
+    pub(crate) fn usable(kind: &str, status: BackendStatus) -> Self {
+        Self {
+            usable: true,
+            status: Some(status),
+            ..Self::of(kind)
+        }
+    }
+
     fn failed(mut self, problem: impl ToString) -> Self {
         self.usable = false;
         self.problem = Some(problem.to_string());

@@ -5,5 +5,5 @@ mod site;
 mod submission;
 
 pub(crate) use script::{Scripts, ranges};
-pub(crate) use site::{describe, version};
+pub(crate) use site::{Job, Site, version};
 pub(crate) use submission::{JobId, cancel, submit};

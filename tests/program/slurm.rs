@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use segarena::{Registry, check_configuration};
+use serde_json::{Value, json};
 
 use crate::scenario::{PROGRAM, ProgramOutput, Scenario};
 
@@ -25,13 +26,18 @@ done
 echo "$job"
 "#;
 
+/// `squeue`, asked for the time that a job has and has left.
+const SQUEUE: &str = "#!/bin/sh\necho '4:00:00|3:59:00'\n";
+
 /// A folder with the scheduler's programs and segarena itself, to go before all others on PATH.
 fn programs(folder: &Path) -> PathBuf {
     let programs = folder.join("bin");
     fs::create_dir(&programs).unwrap();
-    let sbatch = programs.join("sbatch");
-    fs::write(&sbatch, SBATCH).unwrap();
-    fs::set_permissions(&sbatch, fs::Permissions::from_mode(0o755)).unwrap();
+    for (name, script) in [("sbatch", SBATCH), ("squeue", SQUEUE)] {
+        let program = programs.join(name);
+        fs::write(&program, script).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    }
     symlink(PROGRAM, programs.join("segarena")).unwrap();
     programs
 }
@@ -112,8 +118,7 @@ fn where_there_is_a_scheduler_init_offers_its_table_and_doctor_says_which_it_is(
     ProgramOutput::of(run(line).output().unwrap())
         .ends_with(0)
         .prints(&["slurm: slurm 22.05.8, outside any job"]);
-    let mut inside = run(line);
-    for (name, value) in [
+    let variables = [
         ("SLURM_JOB_ID", "12"),
         ("SLURM_ARRAY_JOB_ID", "11"),
         ("SLURM_ARRAY_TASK_ID", "3"),
@@ -121,13 +126,21 @@ fn where_there_is_a_scheduler_init_offers_its_table_and_doctor_says_which_it_is(
         ("SLURM_JOB_PARTITION", "gpu"),
         ("SLURM_CPUS_ON_NODE", "8"),
         ("SLURM_MEM_PER_NODE", "40960"),
-    ] {
-        inside.env(name, value);
-    }
-    ProgramOutput::of(inside.output().unwrap())
-        .ends_with(0)
-        .prints(&[
-            "inside job 12 (task 3 of array 11) on n1, partition gpu",
-            "8 processors, 40.0 GiB of memory, graphics cards 0",
-        ]);
+    ];
+    let inside = |line: &str| run(line).envs(variables).output().unwrap();
+    ProgramOutput::of(inside(line)).ends_with(0).prints(&[
+        "inside job 12 (task 3 of array 11) on n1, partition gpu",
+        "8 processors, 40.0 GiB of memory, 4h of time (3h 59m left), graphics cards 0",
+    ]);
+    let told = ProgramOutput::of(inside(&format!("{line} --json"))).ends_with(0);
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(told[0]["kind"], "process");
+    let slurm = &told[1];
+    assert_eq!(slurm["kind"], "slurm");
+    assert_eq!(slurm["status"]["version"], "slurm 22.05.8");
+    let job = &slurm["job"];
+    assert_eq!(job["processors"], 8);
+    assert_eq!(job["memory_bytes"], 40_u64 << 30);
+    assert_eq!(job["time_limit_seconds"], 4 * 60 * 60);
+    assert_eq!(job["graphics_cards"], json!(["0"]));
 }
