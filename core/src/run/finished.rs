@@ -1,7 +1,10 @@
 //! Which cases are finished, by their own records: whoever finished them, and wherever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use serde::Deserialize;
 
 use super::fingerprint::Fingerprint;
 use crate::case::CaseFiles;
@@ -32,11 +35,11 @@ pub(super) fn finished_cases(
     fingerprint: &Fingerprint,
 ) -> Result<BTreeMap<String, CaseRecord>, OtherConfiguration> {
     let mut finished = BTreeMap::new();
-    for (path, record) in records_of(files, cases) {
-        if is_made_with(&record, fingerprint) {
-            finished.insert(record.case.clone(), record);
-        } else if record.fingerprint.is_some() {
-            return Err(OtherConfiguration { path });
+    for found in cases.iter().filter_map(|case| Found::of_case(files, case)) {
+        if found.heading.is_made_with(fingerprint) {
+            finished.extend(found.whole().map(|record| (record.case.clone(), record)));
+        } else if found.heading.fingerprint.is_some() {
+            return Err(OtherConfiguration { path: found.path });
         }
     }
     Ok(finished)
@@ -48,40 +51,83 @@ pub(super) fn finished_cases_with(
     cases: &[CaseFiles],
     fingerprint: &Fingerprint,
 ) -> BTreeMap<String, CaseRecord> {
-    records_of(files, cases)
-        .map(|(_, record)| record)
-        .filter(|record| is_made_with(record, fingerprint))
+    cases
+        .par_iter()
+        .filter_map(|case| Found::of_case(files, case))
+        .filter(|found| found.heading.is_made_with(fingerprint))
+        .filter_map(|found| found.whole())
         .map(|record| (record.case.clone(), record))
         .collect()
 }
 
-fn records_of<'a>(
-    files: &'a SubmissionFiles,
-    cases: &'a [CaseFiles],
-) -> impl Iterator<Item = (PathBuf, CaseRecord)> + 'a {
-    cases.iter().filter_map(|case| {
-        let path = files.record(case.stem());
-        let record = read(&path).filter(|record| record.case == case.name)?;
-        Some((path, record))
-    })
+/// The names of those cases, for which nothing else of their records is kept.
+pub(super) fn names_of_finished_with(
+    files: &SubmissionFiles,
+    cases: &[CaseFiles],
+    fingerprint: &Fingerprint,
+) -> BTreeSet<String> {
+    cases
+        .par_iter()
+        .filter_map(|case| Found::of_case(files, case))
+        .filter(|found| found.heading.is_made_with(fingerprint))
+        .map(|found| found.heading.case)
+        .collect()
 }
 
-fn is_made_with(record: &CaseRecord, fingerprint: &Fingerprint) -> bool {
-    let made_with = record.fingerprint.as_ref();
-    made_with.is_some_and(|made_with| *made_with == fingerprint.of_case(&record.case))
+/// What of a case's record tells whether it finishes the case.
+#[derive(Deserialize)]
+struct Heading {
+    schema: u32,
+    case: String,
+    fingerprint: Option<String>,
+}
+
+impl Heading {
+    fn is_made_with(&self, fingerprint: &Fingerprint) -> bool {
+        let made_with = self.fingerprint.as_ref();
+        made_with.is_some_and(|made_with| *made_with == fingerprint.of_case(&self.case))
+    }
+}
+
+/// A case's record, of which only the heading was looked at.
+struct Found {
+    path: PathBuf,
+    heading: Heading,
+    text: Vec<u8>,
+}
+
+impl Found {
+    fn of_case(files: &SubmissionFiles, case: &CaseFiles) -> Option<Self> {
+        Self::at(files.record(case.stem())).filter(|found| found.heading.case == case.name)
+    }
+
+    /// None where it is not whole, or of another form.
+    fn at(path: PathBuf) -> Option<Self> {
+        let text = std::fs::read(&path).ok()?;
+        let heading: Heading = serde_json::from_slice(&text).ok()?;
+        (heading.schema == CaseRecord::SCHEMA).then_some(Self {
+            path,
+            heading,
+            text,
+        })
+    }
+
+    fn whole(&self) -> Option<CaseRecord> {
+        serde_json::from_slice(&self.text).ok()
+    }
 }
 
 /// The cases of a submission, by its records, that are not among `known`.
 pub(super) fn other_cases(files: &SubmissionFiles, known: &[CaseFiles]) -> Vec<CaseFiles> {
-    let records = records_in(files.folder()).filter_map(|path| read(&path));
-    let names = records.map(|record| record.case);
+    let records = records_in(files.folder()).filter_map(Found::at);
+    let names = records.map(|found| found.heading.case);
     let others = names.filter(|name| known.iter().all(|case| case.name != *name));
     others.map(CaseFiles::nowhere).collect()
 }
 
 /// Whether a submission has a finished case.
 pub(super) fn has_any(files: &SubmissionFiles) -> bool {
-    records_in(files.folder()).any(|path| read(&path).is_some())
+    records_in(files.folder()).any(|path| Found::at(path).is_some())
 }
 
 /// The files in a submission's folder that are called as records are.
@@ -89,12 +135,6 @@ fn records_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let paths = entries.map(|entry| entry.path());
     paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"))
-}
-
-fn read(path: &Path) -> Option<CaseRecord> {
-    let text = std::fs::read(path).ok()?;
-    let record: CaseRecord = serde_json::from_slice(&text).ok()?;
-    (record.schema == CaseRecord::SCHEMA).then_some(record)
 }
 
 /// Removes all that earlier runs found out about a submission: its records, and the predictions

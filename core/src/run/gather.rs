@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::finished::finished_cases_with;
+use super::finished::{finished_cases_with, names_of_finished_with};
 use super::output::OutputFolder;
 use super::record::known_track;
 use super::shard::{Shard, shares};
@@ -172,8 +172,7 @@ pub(super) fn unfinished_shards(
             };
             let fingerprint = with(fingerprint, print, &checked);
             let files = folder.submission(name);
-            let found = finished_cases_with(&files, cases, &fingerprint);
-            let names = found.into_keys();
+            let names = names_of_finished_with(&files, cases, &fingerprint).into_iter();
             names.filter(|case| has_predictions(&files, case)).collect()
         })
         .collect();

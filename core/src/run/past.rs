@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+use serde::Deserialize;
+
 use super::gather::forget_words;
 use super::record::{Progress, RunRecord};
 use crate::record::CaseRecord;
@@ -140,12 +143,14 @@ impl PastSubmission {
         prepare: fn(&mut CaseRecord),
     ) -> Result<Self, PastRunError> {
         let files = SubmissionFiles::new(output, name);
-        let mut by_name = BTreeMap::new();
-        for path in json_files(files.folder()) {
-            let mut record: CaseRecord = read_record(&path, CaseRecord::SCHEMA)?;
-            prepare(&mut record);
-            by_name.insert(record.case.clone(), record);
-        }
+        let mut by_name = json_files(files.folder())
+            .into_par_iter()
+            .map(|path| {
+                let mut record: CaseRecord = read_record(&path, CaseRecord::SCHEMA)?;
+                prepare(&mut record);
+                Ok((record.case.clone(), record))
+            })
+            .collect::<Result<BTreeMap<_, _>, _>>()?;
         let mut cases: Vec<CaseRecord> = run
             .cases
             .iter()
@@ -198,14 +203,19 @@ fn read_record<T: serde::de::DeserializeOwned>(path: &Path, known: u32) -> Resul
         path: path.to_owned(),
         source,
     };
-    let value: serde_json::Value = serde_json::from_slice(&text).map_err(damaged)?;
-    match value["schema"].as_u64() {
+    /// The form alone: a record of another one may have the rest otherwise.
+    #[derive(Deserialize)]
+    struct Form {
+        schema: Option<u64>,
+    }
+    let form: Form = serde_json::from_slice(&text).map_err(damaged)?;
+    match form.schema {
         Some(found) if found != u64::from(known) => Err(PastRunError::OtherVersion {
             path: path.to_owned(),
             found,
             known,
         }),
-        _ => serde_json::from_value(value).map_err(damaged),
+        _ => serde_json::from_slice(&text).map_err(damaged),
     }
 }
 
