@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context;
-use segarena_core::results::{WriteError, write_json};
+use segarena_core::results::{WriteError, read_whole, write_json};
 use serde::{Deserialize, Serialize};
 
 use super::columns::Column;
@@ -70,7 +70,13 @@ impl Settings {
     /// # Errors
     /// When the file can't be written.
     pub(crate) fn keep(&self, output: &Path) -> Result<(), WriteError> {
-        write_json(&output.join(FILE), self)
+        let path = output.join(FILE);
+        // Of many shards only the first has something to write, or else who prepared for all.
+        let is_kept = path.is_file() && Self::kept(output).is_ok_and(|kept| kept == *self);
+        match is_kept {
+            true => Ok(()),
+            false => write_json(&path, self),
+        }
     }
 
     /// Those that the last evaluation into this folder kept; the defaults where it kept none.
@@ -79,7 +85,7 @@ impl Settings {
     /// When the file is there and can't be read.
     pub(crate) fn kept(output: &Path) -> anyhow::Result<Self> {
         let path = output.join(FILE);
-        let text = match std::fs::read(&path) {
+        let text = match read_whole(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 return Ok(Self::default());

@@ -12,8 +12,9 @@ command -v podman >/dev/null || packages+=(podman)
 command -v runc >/dev/null || packages+=(runc)
 command -v newuidmap >/dev/null || packages+=(uidmap)
 command -v slirp4netns >/dev/null || packages+=(slirp4netns)
-# What it shows counts as a file server's.
+# What bindfs shows counts as a file server's, and strace tells what is asked of one.
 command -v bindfs >/dev/null || packages+=(bindfs)
+command -v strace >/dev/null || packages+=(strace)
 command -v mmdebstrap >/dev/null || packages+=(mmdebstrap)
 [ -x /sbin/setcap ] || packages+=(libcap2-bin)
 if [ ${#packages[@]} -gt 0 ]; then

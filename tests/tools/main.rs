@@ -16,6 +16,7 @@ mod report;
 mod reproducible;
 #[path = "../scenario/mod.rs"]
 mod scenario;
+mod shared_folder;
 mod slurm;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ use golden::PARITY_SET;
 use nifti::NIFTI;
 use python::{PYTHON, SCIPY};
 use segarena_harness::{Tests, tests};
+use shared_folder::HOSTS;
 use slurm::SLURM;
 
 fn main() -> ExitCode {
@@ -81,6 +83,13 @@ fn main() -> ExitCode {
             tests![
                 faults::a_disk_that_fails_at_any_write_stops_the_run_and_the_next_one_goes_on,
                 faults::a_disk_that_cannot_be_read_is_never_held_against_the_submission,
+            ],
+        )
+        .with(
+            &[&HOSTS],
+            tests![
+                shared_folder::shards_on_hosts_that_see_each_other_late_neither_lock_nor_touch_what_is_another_s,
+                shared_folder::a_word_of_a_shard_that_is_replaced_while_it_is_read_is_read_again,
             ],
         )
         .with(

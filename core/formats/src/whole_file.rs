@@ -1,4 +1,4 @@
-//! A file that appears under its name whole, or not at all.
+//! A file that appears under its name whole, or not at all, and how it is read beside that.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -42,6 +42,23 @@ impl WholeFile {
         // The rename lasts when the folder's entry is on the disk.
         File::open(folder_of(&self.path))?.sync_all()
     }
+}
+
+/// Reads a file that another machine may put a newer one in the place of meanwhile: a file server
+/// may have forgotten the older one by then, and the newer one is read.
+///
+/// # Errors
+/// When it can't be read.
+pub fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    /// More often than that nobody replaces a file while it is read.
+    const TRIES: usize = 10;
+    for _ in 1..TRIES {
+        match std::fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::StaleNetworkFileHandle => {}
+            read => return read,
+        }
+    }
+    std::fs::read(path)
 }
 
 impl Write for WholeFile {

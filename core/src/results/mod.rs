@@ -10,6 +10,7 @@ use serde::Serialize;
 use segarena_formats::temporary::{is_abandoned, is_temporary};
 use segarena_formats::whole_file::WholeFile;
 
+pub use segarena_formats::whole_file::read_whole;
 pub use table::metrics_table;
 
 /// A result that could not be written.

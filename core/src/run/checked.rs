@@ -14,7 +14,7 @@ use super::RunError;
 use crate::case::{Case, CaseFiles};
 use crate::event::{Event, Observer};
 use crate::hash::hash_case;
-use crate::results::{WriteError, write_whole};
+use crate::results::{WriteError, read_whole, write_whole};
 
 /// What is known of every case of a run, in the run's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ impl CheckedCases {
 
     /// Reads those that were saved under this name.
     pub(super) fn read(folder: &Path, name: &str) -> io::Result<Self> {
-        let found: Self = serde_json::from_slice(&std::fs::read(folder.join(name))?)?;
+        let found: Self = serde_json::from_slice(&read_whole(&folder.join(name))?)?;
         match found.schema {
             Self::SCHEMA => Ok(found),
             other => Err(io::Error::other(format!(

@@ -12,7 +12,7 @@ use super::record::{CaseIdentity, Progress, RunRecord, SubmissionState};
 use super::{Evaluation, Restart, RunError};
 use crate::case::CaseFiles;
 use crate::record::CaseRecord;
-use crate::results::SubmissionFiles;
+use crate::results::{SubmissionFiles, read_whole};
 
 /// Results that stay, and would stand beside others that were made differently.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub(super) struct Earlier {
 
 impl Earlier {
     pub(super) fn read(folder: &OutputFolder) -> Self {
-        let text = std::fs::read(folder.run_record()).unwrap_or_default();
+        let text = read_whole(&folder.run_record()).unwrap_or_default();
         let record: Option<RunRecord> = serde_json::from_slice(&text).ok();
         Self {
             folder: folder.clone(),

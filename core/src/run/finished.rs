@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::fingerprint::Fingerprint;
 use crate::case::CaseFiles;
 use crate::record::CaseRecord;
-use crate::results::{SubmissionFiles, WriteError};
+use crate::results::{SubmissionFiles, WriteError, read_whole};
 
 /// A case's record that belongs to another configuration.
 #[derive(Debug, thiserror::Error)]
@@ -103,7 +103,7 @@ impl Found {
 
     /// None where it is not whole, or of another form.
     fn at(path: PathBuf) -> Option<Self> {
-        let text = std::fs::read(&path).ok()?;
+        let text = read_whole(&path).ok()?;
         let heading: Heading = serde_json::from_slice(&text).ok()?;
         (heading.schema == CaseRecord::SCHEMA).then_some(Self {
             path,

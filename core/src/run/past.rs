@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::gather::forget_words;
 use super::record::{Progress, RunRecord};
 use crate::record::CaseRecord;
-use crate::results::SubmissionFiles;
+use crate::results::{SubmissionFiles, read_whole};
 
 /// A run that was begun at some time, as its output folder tells.
 #[derive(Debug)]
@@ -195,7 +195,7 @@ fn json_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn read_record<T: serde::de::DeserializeOwned>(path: &Path, known: u32) -> Result<T, PastRunError> {
-    let text = std::fs::read(path).map_err(|source| PastRunError::Read {
+    let text = read_whole(path).map_err(|source| PastRunError::Read {
         path: path.to_owned(),
         source,
     })?;

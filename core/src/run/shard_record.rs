@@ -10,6 +10,7 @@ use super::fingerprint::Fingerprint;
 use super::now;
 use super::record::RunRecord;
 use super::shard::Shard;
+use crate::results::read_whole;
 use segarena_formats::temporary::host_name;
 
 /// The record of one shard.
@@ -165,7 +166,7 @@ impl ShardRecord {
 
     /// Reads the record at `path`; none where there is none, or none that is whole and ours.
     pub(super) fn read(path: &Path) -> io::Result<Option<Self>> {
-        match std::fs::read(path) {
+        match read_whole(path) {
             Ok(text) => Ok(serde_json::from_slice(&text)
                 .ok()
                 .filter(|record: &Self| record.schema == Self::SCHEMA)),
