@@ -121,11 +121,15 @@ impl OwnDocker {
         std::fs::remove_file(trace).unwrap();
         self.process = Self::daemon(self.folder.path());
     }
-}
 
-impl Drop for OwnDocker {
-    fn drop(&mut self) {
-        // It ends its containers and its containerd when it is asked to end.
+    /// Has it end as a service is ended, its containers with it, and starts it again.
+    fn stop_and_start(&mut self) {
+        self.stop();
+        self.process = Self::daemon(self.folder.path());
+    }
+
+    /// It ends its containers and its containerd when it is asked to end.
+    fn stop(&mut self) {
         if let Some(pid) = Pid::from_raw(self.process.id() as i32) {
             let _ = kill_process(pid, Signal::TERM);
         }
@@ -133,12 +137,28 @@ impl Drop for OwnDocker {
     }
 }
 
+impl Drop for OwnDocker {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 pub(crate) fn a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing() {
+    comes_back(NEVER_TWO, OwnDocker::crash_and_start);
+}
+
+/// Its containers are killed with it, which is not their doing.
+pub(crate) fn a_docker_that_is_stopped_and_comes_back_costs_time_and_leaves_nothing() {
+    let ends_when_told = format!("trap 'exit 143' TERM; {NEVER_TWO}");
+    comes_back(&ends_when_told, OwnDocker::stop_and_start);
+}
+
+fn comes_back(script: &str, go_and_come: fn(&mut OwnDocker)) {
     let _mine = DOCKER.lock();
     let mut docker = OwnDocker::start();
     let socket = docker.folder.path().join("d.sock");
     let scenario = small(DOCKER, &format!("socket = {:?}", socket.to_str().unwrap()));
-    let scenario = scenario.archive("team", "team.tar", &command(NEVER_TWO));
+    let scenario = scenario.archive("team", "team.tar", &command(script));
     let tar = image("crashed").to_tar().unwrap();
     std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
     let mut running = DOCKER.spawn(&scenario);
@@ -149,7 +169,7 @@ pub(crate) fn a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing
         assert!(running.try_wait().unwrap().is_none());
         std::thread::sleep(Duration::from_millis(20));
     }
-    docker.crash_and_start();
+    go_and_come(&mut docker);
     ends_with(&mut running, 0, &scenario);
     let record = scenario.record("team", "micro_tiny_objects");
     assert_eq!(record["interactions"][0]["outcome"], "ok", "{record}");

@@ -144,6 +144,7 @@ fn main() -> ExitCode {
             &[DOCKER.requirement],
             tests![
                 crashes::a_docker_that_crashes_and_comes_back_costs_time_and_leaves_nothing,
+                crashes::a_docker_that_is_stopped_and_comes_back_costs_time_and_leaves_nothing,
                 new::a_new_submission_builds_and_runs_as_an_image,
                 validate::an_archive_is_loaded_described_run_and_removed,
                 shards::shards_on_docker_give_what_plain_processes_do_and_leave_nothing,

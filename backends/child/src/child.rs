@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use segarena_contract::{
     BackendError, BackendErrorKind, Ending, Execution, InteractionRequest, LogCapture, LogStream,
-    Phase,
+    Phase, RunningTime,
 };
 use segarena_warm::SERVE_VARIABLE;
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -19,7 +19,6 @@ use wait4::Wait4;
 
 use crate::mark::MARK_VARIABLE;
 use crate::orphans::OrphanScope;
-use crate::running_time::RunningTime;
 use crate::session::InSessionOfItsOwn;
 use crate::watchdog::Watchdog;
 

@@ -12,7 +12,6 @@ mod child;
 mod identity;
 mod mark;
 mod orphans;
-mod running_time;
 mod session;
 mod warm;
 mod watchdog;

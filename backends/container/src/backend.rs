@@ -22,6 +22,7 @@ use crate::loading::{self, Bounds, LoadedImage};
 use crate::options::ContainerOptions;
 use crate::pending::Pending;
 use crate::request::{self, ContainerRequest};
+use crate::store::Store;
 use crate::tags;
 use crate::warm::WarmContainer;
 
@@ -55,6 +56,8 @@ impl<E: Engine> ContainerBackend<E> {
             helper: Arc::clone(&self.helper),
             container,
             us: about.us(),
+            knows_out_of_memory: about.memory && about.cgroup_version == 2,
+            store: about.store.as_deref().and_then(Store::at),
         }
     }
 

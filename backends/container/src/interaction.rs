@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use segarena_contract::{
     BackendError, BackendErrorKind, Ending, Execution, InteractionRequest, LogCapture, LogStream,
-    LogTails, Phase,
+    LogTails, Phase, RunningTime,
 };
 use tokio_util::sync::CancellationToken;
 use walkdir::WalkDir;
@@ -18,6 +18,7 @@ use crate::memory::PeakWatch;
 use crate::pending::Pending;
 use crate::request::ContainerRequest;
 use crate::script;
+use crate::store::Store;
 
 /// What a container is run with.
 pub(crate) struct Run<E> {
@@ -31,6 +32,10 @@ pub(crate) struct Run<E> {
     pub(crate) container: ContainerRequest,
     /// Whose what it wrote is to be, as [`About::us`](crate::engine::About::us) has it.
     pub(crate) us: String,
+    /// Whether the kernel counts who was killed for want of memory, so that the engine knows.
+    pub(crate) knows_out_of_memory: bool,
+    /// Where the engine keeps its containers, if that is a folder of this machine's.
+    pub(crate) store: Option<Store>,
 }
 
 impl<E: Engine> Run<E> {
@@ -70,6 +75,47 @@ impl<E: Engine> Run<E> {
         if matches!(error.kind(), Unavailable | Permission | Cancelled) {
             return false;
         }
+        self.is_in_order().await
+    }
+
+    /// Whether a failed container's end is the submission's own. One that was killed may have been
+    /// stopped with its engine, or with the session of its user: it is the submission's as long as
+    /// another container can be run. What it was refused by a full disk is its own as long as that
+    /// disk is no longer full once its container is gone.
+    ///
+    /// # Errors
+    /// One to try again after, where it is not.
+    pub(crate) async fn is_answerable_for(
+        &self,
+        ending: &Ending,
+        outputs: &Path,
+    ) -> Result<(), BackendError> {
+        // A disk that the outputs are on as well may be full of them, and is emptied of them.
+        let store = self.store.as_ref();
+        let store = store.filter(|store| !store.is_on_the_disk_of(outputs));
+        if matches!(ending, Ending::Exited { code } if *code != 0)
+            && let Some(why) = store.and_then(Store::is_full)
+        {
+            let message = format!("the submission failed on a full disk: {why}");
+            let error = BackendError::new(BackendErrorKind::NoSpace, message);
+            let advice = "free the disk that holds the engine's images and containers";
+            return Err(error.with_advice(advice).temporary());
+        }
+        if !may_be_from_outside(ending) || self.is_in_order().await {
+            return Ok(());
+        }
+        let message = "the submission's container was killed, and the engine runs no other now";
+        let error = BackendError::new(BackendErrorKind::Unavailable, message);
+        Err(error
+            .with_advice(
+                "was the engine stopped, or the session that it belongs to (loginctl enable-linger \
+             keeps a user's containers after logging out)?",
+            )
+            .temporary())
+    }
+
+    /// Whether the image is there, and a container of ours can be run.
+    async fn is_in_order(&self) -> bool {
         let Self {
             engine,
             pending,
@@ -105,6 +151,7 @@ impl<E: Engine> Run<E> {
             helper,
             container,
             us,
+            ..
         } = self;
         let beginning = Instant::now();
         // The outermost first, as the others are reached by it.
@@ -185,6 +232,9 @@ impl<E: Engine> Task<E> {
             }
             Err(Failure::ToStart(error) | Failure::ToFollow(error)) => return Err(error),
         };
+        let [_, outputs] = &self.folders;
+        let ending = &execution.ending;
+        self.run.is_answerable_for(ending, outputs).await?;
         self.take_over(&mut execution).await?;
         execution.tails = self.log.tails();
         if matches!(execution.ending, Ending::Exited { code } if code != 0) {
@@ -260,8 +310,11 @@ impl<E: Engine> Task<E> {
         let started = Instant::now();
         let pid = engine.state(id).await.map_or(0, |state| state.pid);
         let memory = (pid > 0).then(|| PeakWatch::start(pid));
-        let waited = self.wait(id, beginning).await.map_err(Failure::ToFollow)?;
-        let ended = Instant::now();
+        let clock = RunningTime::start();
+        let left = self.timeout.saturating_sub(beginning.elapsed());
+        let waited = self.wait(id, clock.reaches(left)).await;
+        let waited = waited.map_err(Failure::ToFollow)?;
+        let ended = started + started.elapsed().saturating_sub(clock.stood_still());
         let state = engine.state(id).await.map_err(Failure::ToFollow)?;
         // The output ends with the container; what holds it open longer is not waited for.
         let abort = keeper.abort_handle();
@@ -277,12 +330,9 @@ impl<E: Engine> Task<E> {
                 phase("run", ended - started),
             ],
             ending: match waited {
-                Waited::Ended(code) if state.out_of_memory => {
-                    Ending::OutOfMemory { code: Some(code) }
+                Waited::Ended(code) => {
+                    ending_of(code, state.out_of_memory, self.run.knows_out_of_memory)
                 }
-                // Killed, and not by us: the kernel's answer to memory that is not there.
-                Waited::Ended(137) => Ending::OutOfMemory { code: Some(137) },
-                Waited::Ended(code) => Ending::Exited { code },
                 Waited::TimedOut => Ending::TimedOut,
                 Waited::Cancelled => Ending::Cancelled,
             },
@@ -293,14 +343,17 @@ impl<E: Engine> Task<E> {
 
     /// Waits for the container; past its time, or when the run is cancelled, kills it and waits
     /// until it is gone.
-    async fn wait(&self, id: &str, beginning: Instant) -> Result<Waited, BackendError> {
-        let deadline = tokio::time::Instant::from_std(beginning + self.timeout);
+    async fn wait(
+        &self,
+        id: &str,
+        time_is_up: impl Future<Output = ()>,
+    ) -> Result<Waited, BackendError> {
         let engine = &self.run.engine;
         let waiting = engine.wait(id);
         tokio::pin!(waiting);
         let why = tokio::select! {
             code = &mut waiting => return Ok(Waited::Ended(code?)),
-            () = tokio::time::sleep_until(deadline) => Waited::TimedOut,
+            () = time_is_up => Waited::TimedOut,
             () = self.cancel.cancelled() => Waited::Cancelled,
         };
         engine.kill(id).await?;
@@ -338,6 +391,31 @@ pub(crate) const NOT_REMOVED: i32 = 125;
 pub(crate) const DRAIN: Duration = Duration::from_secs(5);
 /// How long a killed container may take to be gone.
 pub(crate) const GONE: Duration = Duration::from_secs(30);
+
+/// The exit status of what was killed, as shells and engines have it.
+const KILLED: i32 = 128 + 9;
+/// The same of what was told to stop.
+const TOLD_TO_STOP: i32 = 128 + 15;
+
+/// How a container ended that was not ended by us: whether the engine saw it run out of memory, and
+/// whether it always sees that.
+pub(crate) fn ending_of(code: i32, out_of_memory: bool, is_known: bool) -> Ending {
+    // Where nobody knows it is taken for the kernel's answer to memory that is not there.
+    match out_of_memory || code == KILLED && !is_known {
+        true => Ending::OutOfMemory { code: Some(code) },
+        false => Ending::Exited { code },
+    }
+}
+
+/// Whether it may have been ended by somebody outside.
+fn may_be_from_outside(ending: &Ending) -> bool {
+    matches!(
+        ending,
+        Ending::Exited {
+            code: TOLD_TO_STOP | KILLED
+        } | Ending::OutOfMemory { code: Some(KILLED) }
+    )
+}
 
 async fn keep(mut output: Output, log: Arc<LogCapture>) {
     while let Some((stream, bytes)) = output.recv().await {
@@ -391,6 +469,27 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_kill_is_for_memory_where_the_engine_says_so_or_cannot_know() {
+        let out_of_memory = Ending::OutOfMemory { code: Some(137) };
+        assert_eq!(ending_of(137, true, true), out_of_memory);
+        assert_eq!(ending_of(137, false, false), out_of_memory);
+        assert_eq!(ending_of(137, false, true), Ending::Exited { code: 137 });
+        assert_eq!(ending_of(143, false, false), Ending::Exited { code: 143 });
+    }
+
+    #[test]
+    fn what_was_killed_or_told_to_stop_may_have_been_ended_from_outside() {
+        for code in [137, 143] {
+            assert!(may_be_from_outside(&Ending::Exited { code }));
+        }
+        assert!(may_be_from_outside(&ending_of(137, false, false)));
+        for code in [0, 1, 127] {
+            assert!(!may_be_from_outside(&Ending::Exited { code }));
+        }
+        assert!(!may_be_from_outside(&Ending::TimedOut));
+    }
 
     #[test]
     fn own_files_are_taken_over_when_they_have_special_bits_alone() {

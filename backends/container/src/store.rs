@@ -45,6 +45,12 @@ impl Store {
         (free < reserve).then(|| format!("{folder} has only {free_size} left"))
     }
 
+    /// Whether what is in this folder takes its room.
+    pub(crate) fn is_on_the_disk_of(&self, folder: &Path) -> bool {
+        let disk = |folder: &Path| rustix::fs::stat(folder).ok().map(|found| found.st_dev);
+        disk(&self.folder) == disk(folder)
+    }
+
     /// The bytes that are free, and all there are.
     fn space(&self) -> Option<(u64, u64)> {
         let found = rustix::fs::statvfs(&self.folder).ok()?;
@@ -66,6 +72,8 @@ mod tests {
         assert_eq!(store.has_room_for(1), Ok(()));
         let why = store.has_room_for(u64::MAX).unwrap_err();
         assert!(why.contains(folder.path().to_str().unwrap()), "{why}");
+        assert!(store.is_on_the_disk_of(folder.path()));
+        assert!(!store.is_on_the_disk_of(Path::new("/proc")));
         assert_eq!(Store::at(Path::new("/nowhere/at/all")), None);
     }
 }

@@ -13,7 +13,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::engine::{Engine, Input, Output};
 use crate::interaction::{
-    DRAIN, GONE, NOT_REMOVED, NOT_STARTED, NOT_TAKEN_OVER, Run, TakenOver, phase, task_died,
+    DRAIN, GONE, NOT_REMOVED, NOT_STARTED, NOT_TAKEN_OVER, Run, TakenOver, ending_of, phase,
+    task_died,
 };
 use crate::memory::PeakWatch;
 use crate::pending::Pending;
@@ -68,6 +69,8 @@ impl<E: Engine> Start for WarmContainer<E> {
         request: &InteractionRequest<'_>,
         execution: &mut Execution,
     ) -> Result<(), BackendError> {
+        let ending = &execution.ending;
+        self.run.is_answerable_for(ending, request.outputs).await?;
         let folders = [request.inputs.to_owned(), request.outputs.to_owned()];
         let taken = self.run.take_over(&folders, &request.cancel).await?;
         if let Some(TakenOver { done, time }) = taken {
@@ -95,6 +98,7 @@ impl<E: Engine> WarmContainer<E> {
             pending: Arc::clone(&self.run.pending),
             container: self.run.container.again(),
             listener: listener.clone(),
+            knows_out_of_memory: self.run.knows_out_of_memory,
             stop: stop.clone(),
         };
         let task = self.run.pending.spawn(life.live(sender));
@@ -122,6 +126,7 @@ struct Life<E> {
     pending: Arc<Pending>,
     container: ContainerRequest,
     listener: Listener,
+    knows_out_of_memory: bool,
     /// Fires when it is to end.
     stop: CancellationToken,
 }
@@ -173,11 +178,7 @@ impl<E: Engine> Life<E> {
         if tokio::time::timeout(DRAIN, reader).await.is_err() {
             abort.abort();
         }
-        Ok(code.map(|code| match code {
-            // Killed, and not by us: the kernel's answer to memory that is not there.
-            code if state.out_of_memory || code == 137 => Ending::OutOfMemory { code: Some(code) },
-            code => Ending::Exited { code },
-        }))
+        Ok(code.map(|code| ending_of(code, state.out_of_memory, self.knows_out_of_memory)))
     }
 }
 

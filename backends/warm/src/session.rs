@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use segarena_contract::{
     BackendError, BackendErrorKind, Ending, Execution, InteractionRequest, LogCapture, NoAnswer,
-    Phase, SubmissionSession,
+    Phase, RunningTime, SubmissionSession,
 };
 
 use crate::listener::Listener;
@@ -155,14 +155,15 @@ impl<S: Start> WarmSession<S> {
             Some(kept) => kept,
             None => {
                 let begun = Instant::now();
+                let clock = RunningTime::start();
                 let listener = Listener::new(Arc::clone(log));
                 let started = self.start.start(request, listener.clone()).await?;
                 let mut kept = match started {
                     Started::Running(running) => Kept { running, listener },
                     Started::Never(ending) => return Ok(Execution::new(Duration::ZERO, ending)),
                 };
-                let waited = kept.until_ready(request).await;
-                times.load = Some(begun.elapsed());
+                let waited = kept.until_ready(request, &clock).await;
+                times.load = Some(begun.elapsed().saturating_sub(clock.stood_still()));
                 match waited {
                     Waited::Heard(Ok(())) => kept,
                     waited => return kept.unready(waited, times).await,
@@ -177,9 +178,10 @@ impl<S: Start> WarmSession<S> {
             outputs: &places.outputs,
         };
         let begun = Instant::now();
+        let clock = RunningTime::start();
         kept.listener.ask(&asked, Arc::clone(log));
-        let waited = kept.until_answered(&asked.to_line(), request).await;
-        times.answer = begun.elapsed();
+        let waited = kept.until_answered(&asked.to_line(), request, &clock).await;
+        times.answer = begun.elapsed().saturating_sub(clock.stood_still());
         match waited {
             Waited::Heard(Ok(Answer::Done)) => {
                 let execution = times.execution(Ending::Answered, kept.running.peak_memory());
@@ -214,12 +216,16 @@ impl<R: Running> Kept<R> {
         }
     }
 
-    async fn until_ready(&mut self, request: &InteractionRequest<'_>) -> Waited<()> {
+    async fn until_ready(
+        &mut self,
+        request: &InteractionRequest<'_>,
+        clock: &RunningTime,
+    ) -> Waited<()> {
         tokio::select! {
             biased;
             heard = self.listener.ready() => Waited::Heard(heard),
             () = self.running.ended() => Waited::Ended,
-            () = tokio::time::sleep(request.timeout) => Waited::TimedOut,
+            () = clock.reaches(request.timeout) => Waited::TimedOut,
             () = request.cancel.cancelled() => Waited::Cancelled,
         }
     }
@@ -229,12 +235,14 @@ impl<R: Running> Kept<R> {
         &mut self,
         line: &[u8],
         request: &InteractionRequest<'_>,
+        clock: &RunningTime,
     ) -> Waited<Answer> {
-        let deadline = tokio::time::Instant::now() + request.timeout;
+        let time_is_up = clock.reaches(request.timeout);
+        tokio::pin!(time_is_up);
         // It may stop reading with its pipe full.
         let written = tokio::select! {
             written = self.running.write(line) => written,
-            () = tokio::time::sleep_until(deadline) => return Waited::TimedOut,
+            () = &mut time_is_up => return Waited::TimedOut,
             () = request.cancel.cancelled() => return Waited::Cancelled,
         };
         if written.is_err() {
@@ -244,7 +252,7 @@ impl<R: Running> Kept<R> {
             biased;
             heard = self.listener.answer() => Waited::Heard(heard),
             () = self.running.ended() => Waited::Ended,
-            () = tokio::time::sleep_until(deadline) => Waited::TimedOut,
+            () = &mut time_is_up => Waited::TimedOut,
             () = request.cancel.cancelled() => Waited::Cancelled,
         }
     }

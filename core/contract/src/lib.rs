@@ -4,6 +4,7 @@ mod cards;
 mod error;
 mod execution;
 mod log;
+mod running_time;
 mod session;
 mod status;
 mod submission;
@@ -14,6 +15,7 @@ pub use cards::{CARDS_VARIABLE, Cards};
 pub use error::{BackendError, BackendErrorKind};
 pub use execution::{Ending, Execution, InteractionRequest, LogTails, NoAnswer, Phase};
 pub use log::{LogCapture, LogStream};
+pub use running_time::RunningTime;
 pub use session::{FreshStarts, Lifetime, Scope, SessionRequest, SubmissionSession};
 pub use status::{BackendStatus, Enforcement, Limit, LimitStatus};
 pub use submission::{

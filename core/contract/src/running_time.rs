@@ -2,7 +2,9 @@
 //! (SIGSTOP, a frozen cgroup, a paused virtual machine) and the submission with it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// How often it is looked whether time passes.
 const STEP: Duration = Duration::from_secs(1);
@@ -13,18 +15,18 @@ const STANDSTILL: Duration = Duration::from_secs(3);
 
 /// A clock that stands still with the machine.
 #[derive(Debug, Default)]
-pub(crate) struct RunningTime {
+pub struct RunningTime {
     stood_still_ms: AtomicU64,
 }
 
 impl RunningTime {
     /// Starts at nothing.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::default()
     }
 
     /// Waits until so much time has passed on it.
-    pub(crate) async fn reaches(&self, limit: Duration) {
+    pub async fn reaches(&self, limit: Duration) {
         let mut left = limit;
         while !left.is_zero() {
             let step = left.min(STEP);
@@ -47,7 +49,7 @@ impl RunningTime {
     }
 
     /// For how long nothing ran.
-    pub(crate) fn stood_still(&self) -> Duration {
+    pub fn stood_still(&self) -> Duration {
         Duration::from_millis(self.stood_still_ms.load(Ordering::Relaxed))
     }
 }
@@ -64,5 +66,31 @@ mod tests {
         assert_eq!(clock.stood_still(), Duration::ZERO);
         assert_eq!(clock.charged(seconds(1), seconds(3600)), seconds(1));
         assert_eq!(clock.stood_still(), seconds(3599));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_limit_is_reached_after_its_time_and_later_where_the_machine_stood_still() {
+        let limit = Duration::from_secs(10);
+        let clock = RunningTime::start();
+        let began = Instant::now();
+        clock.reaches(limit).await;
+        assert_eq!(began.elapsed(), limit);
+
+        let clock = RunningTime::start();
+        let began = Instant::now();
+        let hour = Duration::from_secs(3600);
+        let (mut reached, mut stopped) = (std::pin::pin!(clock.reaches(limit)), false);
+        loop {
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep(Duration::from_millis(1500)), if !stopped => {
+                    stopped = true;
+                    tokio::time::advance(hour).await;
+                }
+                () = &mut reached => break,
+            }
+        }
+        assert_eq!(clock.stood_still().as_secs(), hour.as_secs() - 1);
+        assert!(began.elapsed() >= hour + limit - Duration::from_secs(2));
     }
 }
