@@ -83,20 +83,16 @@ pub const PODMAN_5: Engine = Engine {
     ],
     ..PODMAN
 };
-/// An ordinary user without systemd, as on the nodes of a cluster.
+/// An ordinary user: with a session of systemd where it keeps one for that user (`tests/vm`), else
+/// without, as on the nodes of a cluster.
 pub const PODMAN_ROOTLESS: Engine = Engine {
     name: "podman-rootless",
     requirement: &PODMAN_ROOTLESS_ANSWERS,
     lock: "podman-rootless",
-    entrance: &[
-        "setpriv",
-        "--reuid=segarena-test",
-        "--regid=segarena-test",
-        "--init-groups",
-        "env",
-        "--unset=XDG_RUNTIME_DIR",
-        "HOME=/home/segarena-test",
-    ],
+    entrance: &[concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/engines/as-user.sh"
+    )],
     user: Some("segarena-test"),
     rootless: true,
     ..PODMAN
@@ -193,8 +189,11 @@ impl Engine {
         command.args(words);
         let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/engines/containers.conf");
         let everybodys = std::env::temp_dir().join("segarena-test-containers.conf");
-        // The checkout may be closed to the engine's user.
-        if self.kind == "podman" && std::fs::copy(settings, &everybodys).is_ok() {
+        // The checkout may be closed to the engine's user. Where there is systemd, Podman's own
+        // settings are right.
+        let without_systemd = !Path::new("/run/systemd/system").exists();
+        if self.kind == "podman" && without_systemd && std::fs::copy(settings, &everybodys).is_ok()
+        {
             command.env("CONTAINERS_CONF", everybodys);
         }
         command

@@ -1,18 +1,20 @@
 #!/usr/bin/env bash
 # What a machine as people have it is asked, with systemd and cgroup v2: the parity set from an archive
-# on each engine, equal to the official results; every limit as `doctor` finds it; an engine that is
-# restarted, and an image that is removed, in the middle of a run.
+# on each engine, equal to the official results; every limit as `doctor` finds it; and what machines do
+# in the middle of a run (an engine that is restarted, an image that is removed, a full disk, a clock
+# that is set back, a machine that is suspended, a user who logs out).
 #
-# A job of machine.sh: run.sh starts it. ENGINES names those to try, all by default.
+# A job of machine.sh: run.sh starts it. ENGINES names what to try, the engines by default.
 set -euo pipefail
 engines=${ENGINES:-docker docker-containerd podman podman-rootless}
 failed=0
 
 step() { printf -- '-- %s\n' "$*"; }
+# NAME.toml for an output folder and a kind of backend, on the parity set or on these images.
 config() {
   cat >"$1.toml" <<TOML
 [cases]
-images = "/share/parity/imgs"
+images = "${4:-/share/parity/imgs}"
 ground_truth = "/share/parity/gts"
 [output]
 dir = "$2"
@@ -58,33 +60,165 @@ parity() {
   python3 /share/golden.py /share/parity/golden.json "/share/out/$engine" team
 }
 
-# The parity set, with the engine restarted and the image taken away while it runs.
-disturbed() {
-  local engine=docker-disturbed
-  mkdir -p "/share/out/$engine"
-  config "/share/$engine" "/share/out/$engine" docker
-  /share/segarena evaluate --config "/share/$engine.toml" --quiet &
-  local run=$! status=0
-  until ls "/share/out/$engine"/team/*.json >/dev/null 2>&1; do sleep 1; done
+# What follows disturbs a run of one case in the middle: it goes on by itself, or ends with a sentence
+# and goes on when the same command is given again; the results are the official ones in the end.
+one=micro_tiny_objects
+mkdir -p /share/one
+cp "/share/parity/imgs/$one.npz" /share/one
+
+official() { python3 /share/golden.py /share/parity/golden.json "/share/out/$1" team "$one.npz"; }
+
+# Starts the evaluation NAME on Docker and waits until its second interaction runs.
+begin() {
+  name=$1
+  mkdir -p "/share/out/$name"
+  chmod 777 "/share/out/$name"
+  disturbed_config docker
+  /share/segarena evaluate --config "/share/$name.toml" --quiet >"/share/out/$name.said" 2>&1 &
+  run=$!
+  until_interaction 2
+  until [ -n "$(docker ps --quiet)" ] || ! [ -d "/proc/$run" ]; do sleep 1; done
+}
+
+# Each interaction takes its time, so that it is in the middle that something happens.
+disturbed_config() {
+  config "/share/$name" "/share/out/$name" "$1" /share/one
+  echo 'env = { PAUSE = "6" }' >>"/share/$name.toml"
+}
+
+until_interaction() {
+  until [ -e "/share/out/$name/team/logs/$one.$1.log" ] || ! [ -d "/proc/$run" ]; do sleep 0.5; done
+}
+
+# Waits for its end.
+end() {
+  status=0
+  wait "$run" || status=$?
+  echo "the run ended with $status and said:"
+  sed 's/^/  | /' "/share/out/$name.said"
+}
+
+# Gives the command again if the run did not come to its end, and looks at the results.
+go_on() {
+  if [ "$status" != 0 ]; then
+    step "gone on with"
+    status=0
+    /share/segarena evaluate --config "/share/$name.toml" --quiet || status=$?
+    echo "that ended with $status"
+  fi
+  [ "$status" = 0 ]
+  official "$name"
+}
+
+nothing_left() {
+  local left
+  left=$("$1" ps --all --quiet; "$1" images --quiet)
+  [ -z "$left" ] || { echo "left with $1: $left"; return 1; }
+}
+
+restarted() {
+  begin docker-restarted
   step "systemctl restart docker"
   systemctl restart docker
-  until [ "$(ls "/share/out/$engine"/team/*.json | wc -l)" -ge 3 ]; do sleep 1; done
-  step "docker system prune -af"
-  docker system prune -af >/dev/null
-  wait "$run" || status=$?
-  echo "the run ended with $status"
-  if [ "$status" != 0 ] && [ "$status" != 3 ]; then
-    step "gone on with"
-    /share/segarena evaluate --config "/share/$engine.toml" --quiet || [ $? = 3 ]
-  fi
-  python3 /share/golden.py /share/parity/golden.json "/share/out/$engine" team
+  end
+  go_on
+  nothing_left docker
+}
+
+pruned() {
+  begin docker-pruned
+  step "docker system prune --all --force"
+  docker system prune --all --force >/dev/null
+  end
+  go_on
+  nothing_left docker
+}
+
+# The engine's images and containers on a small disk of their own, which somebody else fills.
+full() {
+  systemctl stop docker.service docker.socket
+  truncate --size 1200M /docker.img
+  mkfs.ext4 -q /docker.img
+  mkdir -p /var/lib/docker
+  mount -o loop /docker.img /var/lib/docker
+  systemctl start docker.service
+  begin docker-full
+  step "the disk is full"
+  dd if=/dev/zero of=/var/lib/docker/others bs=1M 2>/dev/null || true
+  sync
+  df /var/lib/docker | tail -n 1
+  end
+  [ "$status" = 1 ]
+  rm /var/lib/docker/others
+  go_on
+  nothing_left docker
+  systemctl stop docker.service docker.socket
+  umount /var/lib/docker
+  systemctl start docker.service
+}
+
+# The clock goes back an hour; the run is killed later on and gone on with.
+set_back() {
+  begin docker-set-back
+  step "an hour back"
+  date --set '1 hour ago'
+  until_interaction 5
+  kill -KILL "$run"
+  end
+  go_on
+  nothing_left docker
+}
+
+# The machine is stopped for longer than an interaction may take.
+suspended() {
+  begin docker-suspended
+  step "suspended"
+  echo "== suspend 120"
+  sleep 1
+  end
+  grep -l '"timed_out"' "/share/out/$name"/team/*.json && return 1
+  go_on
+  nothing_left docker
+}
+
+# A user without lingering logs out while a run goes on, started as one starts it by hand.
+logged_out() {
+  local name=podman-logged-out
+  mkdir -p "/share/out/$name"
+  chmod 777 "/share/out/$name"
+  disturbed_config podman
+  loginctl disable-linger hpc
+  sleep 2
+  step "logged in, and out"
+  su - hpc -c "loginctl --no-legend list-sessions; cd /share
+    (status=0; /share/segarena evaluate --config /share/$name.toml --quiet >/share/out/$name/said 2>&1 ||
+      status=\$?; echo \$status >/share/out/$name/status) </dev/null >/dev/null 2>&1 &
+    until [ -e /share/out/$name/team/logs/$one.2.log ]; do sleep 0.5; done"
+  [ -z "$1" ] || { step "$*"; sleep 5; "$@" || true; }
+  while pgrep -u hpc -f 'segarena evaluate' >/dev/null; do sleep 1; done
+  echo "the run ended with $(cat "/share/out/$name/status" 2>/dev/null || echo nothing) and said:"
+  sed 's/^/  | /' "/share/out/$name/said"
+  loginctl enable-linger hpc
+  sleep 2
+  step "gone on with"
+  as_hpc /share/segarena evaluate --config "/share/$name.toml" --quiet
+  official "$name"
+  [ -z "$(as_hpc podman ps --all --quiet)" ]
 }
 
 loginctl enable-linger hpc
 for engine in $engines; do
   case $engine in
   docker) try "the parity set on Docker, overlay2" parity docker "" ;;
-  disturbed) try "the parity set on Docker, restarted and pruned meanwhile" disturbed ;;
+  restarted) try "Docker restarted meanwhile" restarted ;;
+  pruned) try "all unused images removed meanwhile" pruned ;;
+  full) try "the disk of Docker's images full meanwhile" full ;;
+  set-back) try "the clock set back meanwhile" set_back ;;
+  suspended) try "the machine suspended meanwhile" suspended ;;
+  logged-out)
+    try "the user logged out meanwhile" logged_out ""
+    try "the user's sessions ended meanwhile" logged_out loginctl terminate-user hpc
+    ;;
   docker-containerd)
     try "containerd's image store" containerd_store
     try "the parity set on Docker, containerd's store" parity docker-containerd ""

@@ -1,6 +1,8 @@
 """Holds the table and the clicks of an evaluation of the parity set against the official results.
 
-usage: golden.py GOLDEN.json OUTPUT SUBMISSION
+usage: golden.py GOLDEN.json OUTPUT SUBMISSION [CASE.npz…]
+
+With cases, these alone were evaluated.
 """
 
 import csv
@@ -9,8 +11,9 @@ import pathlib
 import sys
 
 
-def main(golden_file, output, submission):
+def main(golden_file, output, submission, *cases):
     golden = json.loads(pathlib.Path(golden_file).read_text())
+    golden = {case: golden[case] for case in cases or golden}
     output = pathlib.Path(output)
     with open(output / submission / f"{submission}_metrics.csv", newline="") as table:
         rows = {row["CaseName"]: row for row in csv.DictReader(table)}
