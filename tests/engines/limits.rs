@@ -26,13 +26,18 @@ pub(crate) fn the_doctor_proves_each_limit_or_says_that_it_cannot_be_had(engine:
         assert_eq!(verdict(limit), "holds", "{limit}: {found}");
     }
     for limit in ["memory", "pids", "cpus"] {
-        let allowed: &[&str] = match engine.rootless {
-            false => &["holds"],
-            true => &["holds", "cannot_be_had"],
+        let found_so = verdict(limit);
+        let holds = match &*found_so {
+            "cannot_be_had" => engine.rootless,
+            // A machine with much to do gives little without any limit.
+            "unclear" => limit == "cpus",
+            verdict => verdict == "holds",
         };
-        assert!(allowed.contains(&&*verdict(limit)), "{limit}: {found}");
+        assert!(holds, "{limit}: {found}");
     }
-    let can_limit_all = proofs.iter().all(|proof| proof["verdict"] == "holds");
+    let can_limit_all = proofs
+        .iter()
+        .all(|proof| proof["verdict"] != "cannot_be_had");
     assert_eq!(found["usable"], can_limit_all, "{found}");
     let status = if can_limit_all { 0 } else { 1 };
     assert_eq!(examined.status.code(), Some(status));

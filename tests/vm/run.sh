@@ -27,7 +27,8 @@ put /bin/sh sh
 put /bin/bash bash
 put /bin/sleep sleep
 put "$stand_in" stand_in
-echo 'sleep "${PAUSE:-0}"; exec stand_in' >"$tree/workspace/predict.sh"
+printf "%s\n" "export INPUTS=/workspace/inputs OUTPUTS=/workspace/outputs" 'sleep "${PAUSE:-0}"' "exec stand_in" \
+  >"$tree/workspace/predict.sh"
 tar --directory "$tree" --create . |
   docker import --change 'WORKDIR /workspace' - segarena-test-vm:latest >/dev/null
 docker save segarena-test-vm:latest | gzip -1 >"$folder/team.tar.gz"
