@@ -27,9 +27,7 @@ interpreter() {
 environment() {
   local name=$1 python=$2
   shift 2
-  [ -x "$envs/$name/bin/pytest" ] && return
-  rm -rf "${envs:?}/$name"
-  "$python" -m venv "$envs/$name"
+  "$envs/$name/bin/python" -c 'import pip' 2>/dev/null || "$python" -m venv --clear "$envs/$name"
   "$envs/$name/bin/python" -m pip install --quiet --disable-pip-version-check \
     pytest tqdm scipy connected-components-3d surface-distance "$@"
 }
