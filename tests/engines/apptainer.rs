@@ -7,11 +7,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::engine::{APPTAINER, Engine};
-use crate::golden::{
-    PARITY_SET, compare_text_with_golden, compare_with_golden, golden, golden_of, parity_set,
-    text_set,
-};
+use crate::golden::{compare_text_with_golden, compare_with_golden, text_set};
 use crate::image::{image, write_gzipped};
+use crate::official_cases;
 use crate::scenario::{self, ProgramOutput, Scenario};
 use serde_json::Value;
 
@@ -52,12 +50,7 @@ fn converted(scenario: &Scenario) -> Vec<PathBuf> {
 }
 
 fn parity(form: &str, engine: Engine) {
-    let (golden, scenario) = if PARITY_SET.is_there() {
-        let set = parity_set();
-        (golden_of(&set), engine.scenario("").every_case_of(&set))
-    } else {
-        (golden(), engine.scenario("").every_case())
-    };
+    let (golden, scenario) = official_cases(engine);
     let scenario = scenario.archive("team", "team.tar.gz", "");
     let archive = scenario.path().join("team.tar.gz");
     // The name inside differs from the file's on purpose.
@@ -95,46 +88,6 @@ pub(crate) fn an_archive_on_the_text_track_scores_what_the_official_script_says(
     write_gzipped(&image("text"), &scenario.path().join("team.tar.gz"));
     APPTAINER.evaluate(&scenario).ends_with(3);
     compare_text_with_golden(&scenario.result("team"), "team");
-}
-
-pub(crate) fn kept_warm_it_scores_what_the_official_script_says_from_fewer_starts() {
-    let scenario = APPTAINER
-        .scenario("")
-        .every_case()
-        .archive("team", "team.tar", "");
-    let tar = image("warm").to_tar().unwrap();
-    fs::write(scenario.path().join("team.tar"), tar).unwrap();
-    let prepared = scenario.command();
-    APPTAINER.own(&scenario);
-    for lifetime in ["case", "run"] {
-        let mut command = APPTAINER.command_in(scenario.path(), scenario::PROGRAM);
-        command.args(prepared.get_args());
-        command.args(["--restart", "--lifetime", lifetime]);
-        ProgramOutput::of(command.output().unwrap()).ends_with(3);
-        compare_with_golden(&golden(), &scenario.result("team"), "team");
-        let (mut starts, mut needed) = (0, 0);
-        for case in scenario.run_record()["cases"].as_array().unwrap() {
-            let case = case["name"].as_str().unwrap().trim_end_matches(".npz");
-            let record = scenario.record("team", case);
-            let interactions = record["interactions"].as_array().unwrap();
-            let loaded = interactions
-                .iter()
-                .filter(|one| !one["load_seconds"].is_null());
-            starts += loaded.count();
-            // Once, and once more after each failure that something comes after.
-            let failed = |one: &Value| one["outcome"] == "failed";
-            let last = usize::from(interactions.last().is_some_and(failed));
-            let failures = interactions.iter().filter(|one| failed(one)).count();
-            needed += match lifetime {
-                "case" => 1 + failures - last,
-                _ => failures,
-            };
-        }
-        // The last case of the run ends well.
-        needed += usize::from(lifetime == "run");
-        assert_eq!(starts, needed, "{lifetime}");
-        assert!(!scenario.result(".segarena/work").exists());
-    }
 }
 
 pub(crate) fn a_container_sees_its_two_folders_and_nothing_of_the_host() {

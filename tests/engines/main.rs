@@ -31,6 +31,7 @@ mod storage;
 mod taking_over;
 mod unstartable;
 mod validate;
+mod warm;
 
 use std::process::{Child, Command, ExitCode};
 
@@ -94,6 +95,30 @@ fn main() -> ExitCode {
             });
         }
     }
+    for engine in [
+        DOCKER,
+        DOCKER_GROUP,
+        PODMAN,
+        PODMAN_5,
+        PODMAN_ROOTLESS,
+        APPTAINER,
+    ] {
+        for (name, test) in on_every_engine![
+            warm::kept_for_a_case_it_scores_what_the_official_script_says,
+            warm::kept_for_a_run_it_scores_what_the_official_script_says,
+        ] {
+            let name = format!("{name}::on_{}", engine.name);
+            let mut needs = vec![engine.requirement];
+            if !warm::ALWAYS.iter().any(|always| *always == name) {
+                needs.push(&warm::EVERYWHERE);
+            }
+            tests = tests.with_one(name, &needs, move || {
+                let _mine = engine.lock();
+                test(engine);
+                Ok(())
+            });
+        }
+    }
     for engine in [PODMAN, PODMAN_5, PODMAN_ROOTLESS] {
         let name = "folders::a_root_nested_deeper_than_podman_removes_costs_one_submission";
         let name = format!("{name}::on_{}", engine.name);
@@ -110,7 +135,6 @@ fn main() -> ExitCode {
                 apptainer::a_gzipped_archive_scores_what_the_official_script_says_from_a_sandbox,
                 apptainer::a_gzipped_archive_scores_what_the_official_script_says_from_a_sif_where_one_can_be_mounted,
                 apptainer::an_archive_on_the_text_track_scores_what_the_official_script_says,
-                apptainer::kept_warm_it_scores_what_the_official_script_says_from_fewer_starts,
                 apptainer::a_container_sees_its_two_folders_and_nothing_of_the_host,
                 apptainer::what_a_submission_writes_beside_its_outputs_is_its_own_and_goes,
                 apptainer::endings_are_told_apart,
@@ -151,6 +175,10 @@ fn main() -> ExitCode {
             ],
         )
         .with(
+            &[&PARITY_SET],
+            tests![warm::a_plain_process_kept_warm_scores_what_the_official_script_says_of_the_whole_set],
+        )
+        .with(
             &[DOCKER.requirement, PODMAN_ROOTLESS.requirement],
             tests![messages::without_the_right_to_use_docker_the_group_is_named],
         )
@@ -173,6 +201,17 @@ fn main() -> ExitCode {
             ],
         )
         .run()
+}
+
+/// The official results and a scenario with their cases: the whole set where it is, else the part of
+/// it that the fixtures hold.
+fn official_cases(engine: Engine) -> (Value, Scenario) {
+    if PARITY_SET.is_there() {
+        let set = parity_set();
+        (golden_of(&set), engine.scenario("").every_case_of(&set))
+    } else {
+        (golden(), engine.scenario("").every_case())
+    }
 }
 
 /// A scenario with one small case, a box and a click.
