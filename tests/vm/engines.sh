@@ -151,7 +151,9 @@ full() {
   [ "$status" = 1 ]
   rm /var/lib/docker/others
   go_on
-  nothing_left docker
+  # On a full disk Docker takes an image's name away and then can't remove it: the image stays without
+  # a name, as rubbish that `docker image prune` removes.
+  [ -z "$(docker ps --all --quiet)" ]
   systemctl stop docker.service docker.socket
   umount /var/lib/docker
   systemctl start docker.service
