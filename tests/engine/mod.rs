@@ -128,7 +128,10 @@ fn may_do_what_root_may() -> Result<(), String> {
         Ok(output) => Err(format!(
             "needs a root that may mount, use chattr and be the user segarena-test \
              (tests/engines/setup.sh): {}",
-            String::from_utf8_lossy(&output.stderr).trim()
+            String::from_utf8_lossy(&output.stderr)
+                .lines()
+                .next()
+                .unwrap_or_default()
         )),
         Err(error) => Err(error.to_string()),
     }
