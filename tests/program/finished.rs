@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use segarena_core::hash::hash_file;
 
@@ -290,12 +290,11 @@ fn a_past_run_is_read_from_any_folder() {
 fn a_hang_up_stops_a_run_that_can_be_gone_on_with() {
     let script = "test -e started || { touch started; sleep 60; }; stand_in";
     let scenario = Scenario::new().case("phantom_perfect").script("s", script);
-    let run = start(&scenario);
+    // The tests may be under nohup themselves.
+    let mut run = evaluate_under(&scenario, &["env", "--default-signal=HUP"]);
     wait_for(&scenario.path().join("started"));
-    let pid = rustix::process::Pid::from_raw(run.id() as i32).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
-    let output = run.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    hang_up(&run);
+    assert_eq!(run.wait().unwrap().code(), Some(1));
     assert!(
         scenario.left_behind().is_empty(),
         "{:?}",
@@ -309,20 +308,31 @@ fn a_run_under_nohup_goes_on_after_a_hang_up() {
     let script = "test -e hung || { touch started; while ! test -e hung; do sleep 0.05; done; }; \
                   stand_in";
     let scenario = Scenario::new().case("phantom_perfect").script("s", script);
+    let mut run = evaluate_under(&scenario, &["nohup"]);
+    wait_for(&scenario.path().join("started"));
+    hang_up(&run);
+    fs::write(scenario.path().join("hung"), "").unwrap();
+    assert!(run.wait().unwrap().success());
+}
+
+/// Starts a run by the words of a command that becomes it.
+fn evaluate_under(scenario: &Scenario, words: &[&str]) -> Child {
+    // Writes the configuration.
     let _ = scenario.command();
-    let mut run = Command::new("nohup")
+    Command::new(words[0])
+        .args(&words[1..])
         .args([PROGRAM, "evaluate", "-c", "config.toml"])
         .current_dir(scenario.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap();
-    wait_for(&scenario.path().join("started"));
-    let pid = rustix::process::Pid::from_raw(run.id() as i32).unwrap();
+        .unwrap()
+}
+
+fn hang_up(run: &Child) {
+    let pid = rustix::process::Pid::from_child(run);
     rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
-    fs::write(scenario.path().join("hung"), "").unwrap();
-    assert!(run.wait().unwrap().success());
 }
 
 /// Runs a command with standard output and error in a pipe whose reader has gone.
