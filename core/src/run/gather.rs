@@ -411,10 +411,14 @@ fn in_order<'a>(
     names.filter_map(|name| records.remove(name)).collect()
 }
 
-/// Drops what a submission printed where nothing failed: of a thousand cases it is most of the
-/// memory, and it stays in the cases' own records.
+/// Drops what a submission printed where nothing failed, and the room that lists were given to grow
+/// in: of a thousand cases they are most of the memory. The words stay in the cases' own records.
 pub(super) fn forget_words(record: &mut CaseRecord) {
+    record.labels.shrink_to_fit();
+    record.interactions.shrink_to_fit();
     for interaction in &mut record.interactions {
+        interaction.clicks.shrink_to_fit();
+        interaction.labels.shrink_to_fit();
         interaction.phases = Vec::new();
         interaction.stdout_tail = String::new();
         interaction.stderr_tail = String::new();
