@@ -53,10 +53,7 @@ pub(super) fn figures(board: &Board<'_>, tested: &[Significance]) -> Vec<Figure>
 }
 
 fn named(team: &Team<'_>) -> Named {
-    Named {
-        index: team.index,
-        name: team.name.clone(),
-    }
+    Named::new(team.index, team.name.clone())
 }
 
 fn names(board: &Board<'_>) -> Vec<Named> {

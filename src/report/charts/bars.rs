@@ -109,23 +109,16 @@ fn quartiles(chart: &mut Chart<'_, '_>, middle: f64, values: &[f64], ink: RGBCol
 mod tests {
     use super::*;
 
-    fn named(index: usize, name: &str) -> Named {
-        Named {
-            index,
-            name: name.to_owned(),
-        }
-    }
-
     #[test]
     fn a_distribution_has_a_dot_for_every_case_unless_they_are_too_many() {
         let rows = [
-            (named(0, "a"), vec![0.2, 0.4, 0.9]),
-            (named(1, "b"), vec![0.3]),
+            (Named::new(0, "a"), vec![0.2, 0.4, 0.9]),
+            (Named::new(1, "b"), vec![0.3]),
         ];
         let svg = bars("NSD", &rows, Bars::Score).unwrap();
         assert_eq!(svg.matches("<circle").count(), 4);
-        assert!(bars("NSD", &[(named(0, "a"), vec![])], Bars::Score).is_none());
-        let many = [(named(0, "a"), vec![0.5; 5000])];
+        assert!(bars("NSD", &[(Named::new(0, "a"), vec![])], Bars::Score).is_none());
+        let many = [(Named::new(0, "a"), vec![0.5; 5000])];
         let svg = bars("NSD", &many, Bars::Score).unwrap();
         assert_eq!(svg.matches("<circle").count(), 0);
     }

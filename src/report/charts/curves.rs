@@ -86,11 +86,7 @@ fn end_labels(curves: &[Curve]) -> Vec<(String, f64)> {
 
 /// DSC and NSD of one submission: the means, and the middle half of its cases as a band.
 pub(in crate::report) fn spread(title: &str, scores: &[Vec<Vec<f64>>; 2]) -> Option<String> {
-    let named = |index| Named {
-        index,
-        name: String::new(),
-    };
-    let curves = [0, 1].map(|index| Curve::of(named(index), &scores[index]));
+    let curves = [0, 1].map(|index| Curve::of(Named::new(index, ""), &scores[index]));
     let last = last_step(curves.iter().flat_map(|curve| &curve.points))?;
     draw(title, 250, |area| {
         let mut chart = over_interactions(area, title, last)?;
@@ -204,16 +200,9 @@ mod tests {
     use super::super::{css, mark};
     use super::*;
 
-    fn named(index: usize, name: &str) -> Named {
-        Named {
-            index,
-            name: name.to_owned(),
-        }
-    }
-
     #[test]
     fn a_curve_is_drawn_in_the_pages_ink_and_leaves_out_what_was_not_given() {
-        let curve = Curve::of(named(0, "a"), &[vec![], vec![0.4, 0.6], vec![0.9]]);
+        let curve = Curve::of(Named::new(0, "a"), &[vec![], vec![0.4, 0.6], vec![0.9]]);
         assert_eq!(curve.points, [(2.0, 0.5), (3.0, 0.9)]);
         let svg = curves("DSC", &[curve]).unwrap();
         assert!(svg.contains("aria-label=\"DSC\""), "{svg}");
@@ -231,7 +220,7 @@ mod tests {
         let marks: std::collections::BTreeSet<_> =
             (0..36).map(|index| (css(index), mark(index))).collect();
         assert_eq!(marks.len(), 36);
-        let curve = |index| Curve::of(named(index, "a"), &[vec![0.4], vec![0.9]]);
+        let curve = |index| Curve::of(Named::new(index, "a"), &[vec![0.4], vec![0.9]]);
         let plain = curves("DSC", &[curve(0)]).unwrap();
         let other = curves("DSC", &[curve(6)]).unwrap();
         assert_eq!(
@@ -246,7 +235,7 @@ mod tests {
     #[test]
     fn curves_that_end_together_share_a_label() {
         let curve = |index, end| Curve {
-            named: named(index, ""),
+            named: Named::new(index, ""),
             points: vec![(1.0, end)],
         };
         let ends = [curve(0, 0.9), curve(1, 0.5), curve(2, 0.88)];

@@ -19,11 +19,7 @@ pub(in crate::report) fn blobs(
     draw(title, grid.height(), |area| {
         heading(area, title)?;
         grid.names(area, names)?;
-        for rank in 0..names.len() {
-            if grid.has_room_for(rank) {
-                grid.heading(area, rank, &(rank + 1).to_string())?;
-            }
-        }
+        grid.headings(area, 1..=names.len())?;
         grid.below(area, "rank")?;
         for (row, named) in names.iter().enumerate() {
             for rank in 0..names.len() {
@@ -61,11 +57,7 @@ pub(in crate::report) fn significance(
     draw(title, grid.height(), |area| {
         heading(area, title)?;
         grid.names(area, names)?;
-        for (column, named) in names.iter().enumerate() {
-            if grid.has_room_for(column) {
-                grid.heading(area, column, &(named.index + 1).to_string())?;
-            }
-        }
+        grid.headings(area, names.iter().map(|named| named.index + 1))?;
         // What is filled says it all where there is no room for more.
         let is_small = names.len() <= ROOM_FOR_RINGS;
         grid.below(
@@ -216,14 +208,16 @@ impl Grid {
         Ok(())
     }
 
-    fn heading(&self, area: &Area<'_>, column: usize, words: &str) -> Drawn {
-        let [x, _] = self.middle(0, column);
-        let style = letters(HPos::Center, VPos::Bottom);
-        area.draw(&Text::new(
-            words.to_owned(),
-            (x, Self::TOP as i32 - 4),
-            style,
-        ))?;
+    /// The columns' numbers, as many as there is room for.
+    fn headings(&self, area: &Area<'_>, numbers: impl Iterator<Item = usize>) -> Drawn {
+        for (column, number) in numbers.enumerate() {
+            if self.has_room_for(column) {
+                let [x, _] = self.middle(0, column);
+                let at = (x, Self::TOP as i32 - 4);
+                let style = letters(HPos::Center, VPos::Bottom);
+                area.draw(&Text::new(number.to_string(), at, style))?;
+            }
+        }
         Ok(())
     }
 
@@ -246,16 +240,9 @@ impl Grid {
 mod tests {
     use super::*;
 
-    fn named(index: usize, name: &str) -> Named {
-        Named {
-            index,
-            name: name.to_owned(),
-        }
-    }
-
     #[test]
     fn a_blob_is_as_large_as_its_rank_is_frequent_and_none_is_never() {
-        let names = [named(0, "a"), named(1, "b")];
+        let names = [Named::new(0, "a"), Named::new(1, "b")];
         let svg = blobs("ranks", &names, |row, rank| match (row, rank) {
             (0, 1) => 0.9,
             (0, _) => 0.1,
@@ -269,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_significance_map_fills_what_is_better() {
-        let names = [named(0, "a"), named(1, "b"), named(2, "c")];
+        let names = [Named::new(0, "a"), Named::new(1, "b"), Named::new(2, "c")];
         let svg = significance("DSC", &names, |row, column| match (row, column) {
             (0, _) => Verdict::Better,
             (_, 0) => Verdict::Worse,
@@ -284,7 +271,7 @@ mod tests {
 
     #[test]
     fn a_heatmap_draws_neighbours_of_one_shade_at_once_and_gaps_not_at_all() {
-        let names = [named(0, "a")];
+        let names = [Named::new(0, "a")];
         let cells = [vec![Some(0.5), Some(0.5), None, Some(1.0)]];
         let svg = heatmap("DSC", &names, &cells).unwrap();
         assert_eq!(svg.matches("<rect").count(), 2, "{svg}");

@@ -20,6 +20,13 @@ pub(super) struct Named {
     pub(super) name: String,
 }
 
+impl Named {
+    pub(super) fn new(index: usize, name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self { index, name }
+    }
+}
+
 /// Lowest, quartiles and highest; values between two neighbours lie on the line between them.
 fn quantiles(values: &[f64]) -> [f64; 5] {
     let mut sorted = values.to_vec();
@@ -38,18 +45,7 @@ mod tests {
     #[test]
     fn a_hostile_name_stays_text() {
         let name = "\"><script>alert(1)</script>";
-        let bars = bars(
-            name,
-            &[(
-                Named {
-                    index: 0,
-                    name: name.to_owned(),
-                },
-                vec![0.5],
-            )],
-            Bars::Share,
-        )
-        .unwrap();
+        let bars = bars(name, &[(Named::new(0, name), vec![0.5])], Bars::Share).unwrap();
         let spread = spread(name, &[vec![vec![0.5]], vec![vec![0.5]]]).unwrap();
         for svg in [bars, spread] {
             assert!(!svg.contains("<script"), "{svg}");
