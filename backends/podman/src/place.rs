@@ -200,6 +200,16 @@ impl OwnStorage {
         Ok(own)
     }
 
+    /// What a killed run left; `runtime` is any short folder.
+    fn left_in(folder: PathBuf, program: &Path, runtime: &Path) -> Self {
+        Self {
+            program: program.to_owned(),
+            folder,
+            runtime: runtime.to_owned(),
+            why: String::new(),
+        }
+    }
+
     /// For archives on their way.
     fn temporary(&self) -> PathBuf {
         self.folder.join("tmp")
@@ -271,32 +281,25 @@ impl Drop for OwnStorage {
 
 /// Removes what killed runs have left.
 fn clear_away(program: &Path) {
-    let mut places = vec![short_temporary_folder(), std::env::temp_dir()];
-    places.push(roomy_temporary_folder());
+    let mut places = vec![
+        short_temporary_folder(),
+        std::env::temp_dir(),
+        roomy_temporary_folder(),
+    ];
     places.sort();
     places.dedup();
     let all = || places.iter().flat_map(|place| abandoned::abandoned(place));
     for folder in all() {
         tracing::debug!(?folder, "removing what a killed run left");
         if let Ok(storage) = fs::read_link(folder.join(STORAGE)) {
-            drop(OwnStorage {
-                program: program.to_owned(),
-                folder: storage,
-                runtime: folder.clone(),
-                why: String::new(),
-            });
+            drop(OwnStorage::left_in(storage, program, &folder));
         }
     }
     // Those with images whose short folder went with another's disk are left of the former.
     for folder in all() {
         let has_images = folder.join(IMAGES).is_dir();
         if has_images && let Ok(runtime) = abandoned::new_folder(&short_temporary_folder()) {
-            drop(OwnStorage {
-                program: program.to_owned(),
-                folder: folder.clone(),
-                runtime: runtime.path().to_owned(),
-                why: String::new(),
-            });
+            drop(OwnStorage::left_in(folder.clone(), program, runtime.path()));
         }
         let _ = fs::remove_dir_all(folder);
     }
