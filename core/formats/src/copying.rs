@@ -1,8 +1,8 @@
 //! Copying a folder that a stranger has filled, and may still be filling.
 //!
 //! Nothing is followed out of it: whatever is read is reached by the handle of a folder that was
-//! opened without following links or mounts. What is no regular file, lies too deep or is too much is left
-//! out, and what was copied has no more rights than any new file.
+//! opened without following links or mounts. What is no regular file, lies too deep or is too much
+//! is left out, and what was copied has no more rights than any new file.
 
 use std::ffi::{CStr, OsStr};
 use std::fs::{self, File};
