@@ -262,21 +262,23 @@ impl Engine {
         }
     }
 
-    pub fn evaluate(&self, scenario: &Scenario) -> ProgramOutput {
+    /// The command that evaluates a scenario, which is given to the engine's user.
+    pub fn evaluation(&self, scenario: &Scenario) -> Command {
         let prepared = scenario.command();
+        self.own(scenario);
         let mut command = self.command_in(scenario.path(), scenario::PROGRAM);
         command.args(prepared.get_args());
-        self.own(scenario);
-        ProgramOutput::of(command.output().unwrap())
+        command
+    }
+
+    pub fn evaluate(&self, scenario: &Scenario) -> ProgramOutput {
+        ProgramOutput::of(self.evaluation(scenario).output().unwrap())
     }
 
     /// Starts an evaluation and lets it run; what it says goes into the scenario's file `said`.
     pub fn spawn(&self, scenario: &Scenario) -> Child {
-        let prepared = scenario.command();
         let said = std::fs::File::create(scenario.path().join("said")).unwrap();
-        self.own(scenario);
-        self.command_in(scenario.path(), scenario::PROGRAM)
-            .args(prepared.get_args())
+        self.evaluation(scenario)
             .stdout(Stdio::null())
             .stderr(said)
             .spawn()

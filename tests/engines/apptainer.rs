@@ -94,12 +94,9 @@ pub(crate) fn a_container_sees_its_two_folders_and_nothing_of_the_host() {
     let script = "set -f; env; pwd; cat /proc/self/mountinfo; ls -R / 2>&1 | head -c 3000000; \
                   stand_in";
     let scenario = small("walk", script, "");
-    let prepared = scenario.command();
-    APPTAINER.own(&scenario);
-    let mut command = APPTAINER.command_in(scenario.path(), scenario::PROGRAM);
-    command.args(prepared.get_args());
     // What a site or a shell may have set.
     fs::create_dir(scenario.path().join("opened")).unwrap();
+    let mut command = APPTAINER.evaluation(&scenario);
     command
         .env("APPTAINER_BIND", scenario.path().join("opened"))
         .env("APPTAINERENV_OPENED", "a variable for every container")
@@ -135,7 +132,7 @@ pub(crate) fn what_a_submission_writes_beside_its_outputs_is_its_own_and_goes() 
     let script = "test -e /tmp/there || test -e /root/there && echo seen; touch /root/there; \
                   dd if=/dev/zero of=/tmp/there bs=1M count=128 2>/dev/null && echo written; \
                   mkdir /tmp/closed; touch /tmp/closed/x; chmod 000 /tmp/closed; stand_in";
-    let before = scratch_folders();
+    let before = scratch_folders(&std::env::temp_dir());
     let scenario = small("writes", script, "");
     APPTAINER.evaluate(&scenario).ends_with(0);
     for index in [1, 2] {
@@ -143,15 +140,15 @@ pub(crate) fn what_a_submission_writes_beside_its_outputs_is_its_own_and_goes() 
         let log = fs::read_to_string(log).unwrap();
         assert!(log.contains("written") && !log.contains("seen"), "{log}");
     }
-    let left: Vec<PathBuf> = scratch_folders()
+    let left: Vec<PathBuf> = scratch_folders(&std::env::temp_dir())
         .into_iter()
         .filter(|path| !before.contains(path) && path.join("tmp/there").exists())
         .collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
-fn scratch_folders() -> Vec<PathBuf> {
-    let entries = fs::read_dir(std::env::temp_dir()).unwrap().flatten();
+fn scratch_folders(temporary: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(temporary).unwrap().flatten();
     let paths = entries.map(|entry| entry.path());
     let is_scratch = |path: &PathBuf| path.to_string_lossy().contains("segarena-scratch-");
     paths.filter(is_scratch).collect()
@@ -337,21 +334,29 @@ pub(crate) fn what_a_killed_run_left_in_tmp_is_swept_by_the_next_one() {
          mkdir /tmp/closed; touch /tmp/closed/x; chmod 000 /tmp/closed; sleep {number}"
     );
     let scenario = small("swept", &script, "lifetime = \"case\"");
+    // Not the machine's, which the runs of other tests sweep as well.
+    let temporary = scenario.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
     let is_there = || {
-        scratch_folders().iter().any(|folder| {
+        scratch_folders(&temporary).iter().any(|folder| {
             let whose = fs::read_to_string(folder.join("tmp/whose"));
             whose.is_ok_and(|whose| whose.trim() == number)
         })
     };
-    let mut running = APPTAINER.spawn(&scenario);
+    let mut running = APPTAINER
+        .evaluation(&scenario)
+        .env("TMPDIR", &temporary)
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     waits(is_there, "the submission never ran");
     kill(&segarena_of(&scenario)[0]);
     running.wait().unwrap();
     waits(|| processes_with(&number).is_empty(), "a process is left");
     assert!(is_there(), "there is nothing to sweep");
-    APPTAINER
-        .evaluate(&small("sweeps", "stand_in", ""))
-        .ends_with(0);
+    let next = small("sweeps", "stand_in", "");
+    let mut sweeping = APPTAINER.evaluation(&next);
+    ProgramOutput::of(sweeping.env("TMPDIR", &temporary).output().unwrap()).ends_with(0);
     assert!(!is_there(), "what a killed run left is still there");
 }
 
