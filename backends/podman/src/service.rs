@@ -125,25 +125,25 @@ impl Service {
             .spawn()
             .map_err(failed)?;
         let begun = Instant::now();
-        while begun.elapsed() < START_TIMEOUT {
+        let mut ending = None;
+        while ending.is_none() && begun.elapsed() < START_TIMEOUT {
             if std::os::unix::net::UnixStream::connect(&socket).is_ok() {
                 return Ok(Self {
                     child: Mutex::new(child),
                     _keep_alive: KeepAlive::of(&socket),
                 });
             }
-            if child.try_wait().map_err(failed)?.is_some() {
-                break;
-            }
+            ending = child.try_wait().map_err(failed)?;
             tokio::time::sleep(POLL_INTERVAL).await;
         }
+        let what = match ending {
+            Some(status) => format!("ended before it listened ({status})"),
+            None => format!("did not listen within {} s", START_TIMEOUT.as_secs()),
+        };
         let said = std::fs::read_to_string(said).unwrap_or_default();
         Err(BackendError::new(
             BackendErrorKind::Unavailable,
-            format!(
-                "podman: its service did not start listening: {}",
-                said.trim()
-            ),
+            format!("podman: its service {what}: {}", said.trim()),
         )
         .with_advice("try `podman info`: what keeps it from running keeps the service from it"))
     }
@@ -215,5 +215,5 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(3);
 
 /// How often a service that starts is looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// How long a service may take until it listens.
-const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a service may take until it listens: the first of a slow machine sets up its storage.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
