@@ -1,9 +1,8 @@
 # What a host of cluster.sh does: HOST=1 has Slurm's controller, the file server and a node, and gives the
 # commands; HOST=2 has a node, and is switched off in the middle.
 #
-# The parity set by `segarena slurm`, the submission as a process with numpy: the official results,
-# nothing that is finished runs twice, and a submission that takes more memory than its job has costs
-# itself alone.
+# The parity set by `segarena slurm`, the submission of KIND: the official results, nothing that is
+# finished runs twice, and a submission that takes more memory than its job has costs itself alone.
 set -euo pipefail
 
 step() { printf -- '-- %s\n' "$*"; }
@@ -51,73 +50,85 @@ fi
 mount --bind /srv/nfs /nfs
 echo '/srv/nfs h2(rw,sync,no_subtree_check,no_root_squash)' >/etc/exports
 systemctl start nfs-server
-mkdir -p /nfs/starts
 cp -r /share/segarena /share/parity /nfs
-cat >/nfs/parity/model/counted.sh <<'SH'
-echo "$(hostname) $CASE" >>"/nfs/starts/$(hostname)-$$"
-exec python3 /nfs/parity/model/predict.py
-SH
+[ "$KIND" = process ] || cp /share/team.tar.gz /nfs
 chown -R hpc: /nfs
 chmod -R u+w /nfs
 systemctl start slurmctld slurmd
 until [ "$(sinfo --noheader --Node --states=idle --format=%N | wc -l)" = 2 ]; do sleep 1; done
 sinfo --Node
 
+# NAME.toml on these images, in so many shards, for a submission of this command, or of its own.
 config() {
-  cat >"/nfs/$1.toml" <<TOML
+  local name=$1 images=$2 tasks=$3 command=${4:-}
+  cat >"/nfs/$name.toml" <<TOML
 [cases]
-images = "$2"
+images = "$images"
 ground_truth = "/nfs/parity/gts"
 [output]
-dir = "/nfs/$1"
+dir = "/nfs/$name"
 work_dir = "/var/tmp"
-[backend]
-kind = "process"
-env = { INPUTS = "{inputs}", OUTPUTS = "{outputs}", CASE = "{case}" }
 [slurm]
-tasks = $3
+tasks = $tasks
 lines = ["--cpus-per-task=2", "--mem=700M"]
 [[submission]]
 name = "team"
-command = $4
-workdir = "/nfs/parity/model"
 TOML
-  chown hpc: "/nfs/$1.toml"
+  if [ "$KIND" = process ]; then
+    [ -n "$command" ] || command='["python3", "predict.py"]'
+    cat >>"/nfs/$name.toml" <<TOML
+command = $command
+workdir = "/nfs/parity/model"
+[backend]
+kind = "process"
+env = { INPUTS = "{inputs}", OUTPUTS = "{outputs}" }
+TOML
+  else
+    cat >>"/nfs/$name.toml" <<TOML
+archive = "/nfs/team.tar.gz"
+${command:+command = $command}
+[backend]
+kind = "podman"
+gpus = "none"
+allow_unenforced = ["memory", "pids", "cpus"]
+TOML
+  fi
+  chown hpc: "/nfs/$name.toml"
 }
 submit() { su - hpc -c "cd /nfs && /nfs/segarena slurm --config $1.toml"; }
 all_end() { while [ -n "$(squeue --noheader)" ]; do sleep 2; done; }
-starts() { cat /nfs/starts/* | grep -c " $1\$" || true; }
 
 step "the parity set, one host switched off in the middle"
-config results /nfs/parity/imgs 4 '["sh", "counted.sh"]'
+config results /nfs/parity/imgs 4
 submit results
 # A case of the other host's is finished, and it is at work on the next.
 until grep --quiet --recursive '"host": *"h2"' /nfs/results/team --include='*.json' 2>/dev/null; do sleep 1; done
-finished=$(cd /nfs/results/team && ls *.json | sed 's/json$/npz/')
-for case in $finished; do echo "$case $(starts "$case")"; done >/tmp/before
+(cd /nfs/results/team && sha256sum ./*.json) >/tmp/finished
 squeue
 echo "== switch h2 off"
 all_end
 sinfo --Node
 cat /nfs/results/slurm/gather-*.log
-while read -r case before; do
-  [ "$(starts "$case")" = "$before" ] || { echo "$case ran again"; exit 1; }
-done </tmp/before
-echo "finished before, not run again: $(wc -l </tmp/before)"
+# A record tells when its case began, so that one which ran again has another.
+(cd /nfs/results/team && sha256sum --check --quiet /tmp/finished)
+echo "finished before, not run again: $(wc -l </tmp/finished)"
 if ! python3 /share/golden.py /share/parity/golden.json /nfs/results team; then
   step "what is missing"
   submit results
   all_end
+  (cd /nfs/results/team && sha256sum --check --quiet /tmp/finished)
   python3 /share/golden.py /share/parity/golden.json /nfs/results team
 fi
 
 step "a submission that takes more memory than its job has"
 mkdir -p /nfs/one
 cp /nfs/parity/imgs/phantom_perfect.npz /nfs/one
-cat >/nfs/parity/model/greedy.sh <<'SH'
-python3 -c "import numpy; numpy.ones(1 << 28)"
-SH
-config greedy /nfs/one 1 '["sh", "greedy.sh"]'
+if [ "$KIND" = process ]; then
+  greedy='["python3", "-c", "import numpy; numpy.ones(1 << 28)"]'
+else
+  greedy='["bash", "-c", "s=0123456789; while :; do s=$s$s; done"]'
+fi
+config greedy /nfs/one 1 "$greedy"
 submit greedy
 all_end
 cat /nfs/greedy/slurm/*.log

@@ -3,10 +3,13 @@
 # the file server on one, a node on each, the output folder on NFS 4.2; one host is switched off in the
 # middle. See cluster-host.sh for what is tried.
 #
-# usage: cluster.sh PROGRAM PARITY_FOLDER
+# usage: cluster.sh process|podman PROGRAM STAND_IN PARITY_FOLDER
+#
+# The submission is a plain process with numpy, or a container of rootless Podman with STAND_IN, the
+# example of that name, built.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-program=$1 parity=$2
+kind=$1 program=$2 stand_in=$3 parity=$4
 folder=$(mktemp --directory)
 trap 'rm -rf "$folder"' EXIT
 
@@ -14,10 +17,11 @@ mkdir "$folder/shared"
 cp "$program" "$folder/shared/segarena"
 cp -r "$parity" "$folder/shared/parity"
 cp "$here/golden.py" "$folder/shared"
+[ "$kind" != podman ] || "$here/image.sh" "$stand_in" "$folder/shared/team.tar.gz"
 head -c 1024 /dev/urandom >"$folder/shared/munge.key"
 for host in 1 2; do
   cp -r "$folder/shared" "$folder/h$host"
-  { echo "HOST=$host"; cat "$here/cluster-host.sh"; } >"$folder/job-$host.sh"
+  { echo "HOST=$host KIND=$kind"; cat "$here/cluster-host.sh"; } >"$folder/job-$host.sh"
 done
 
 # Host N, at its end of the wire.

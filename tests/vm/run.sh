@@ -12,29 +12,7 @@ shift 3
 folder=$(mktemp --directory)
 trap 'rm -rf "$folder"' EXIT
 
-# An image of the stand-in and a shell, with the libraries that they need.
-tree=$folder/image
-mkdir -p "$tree/usr/bin" "$tree/workspace" "$tree/tmp"
-ln -s usr/bin "$tree/bin"
-put() {
-  cp --dereference "$1" "$tree/usr/bin/$2"
-  for library in $(ldd "$1" | grep -o '/[^ ]*'); do
-    mkdir -p "$tree$(dirname "$library")"
-    cp --dereference --update "$library" "$tree$library"
-  done
-}
-put /bin/sh sh
-put /bin/bash bash
-put /bin/sleep sleep
-put "$stand_in" stand_in
-printf "%s\n" "export INPUTS=/workspace/inputs OUTPUTS=/workspace/outputs" 'sleep "${PAUSE:-0}"' "exec stand_in" \
-  >"$tree/workspace/predict.sh"
-tar --directory "$tree" --create . |
-  docker import --change 'WORKDIR /workspace' - segarena-test-vm:latest >/dev/null
-docker save segarena-test-vm:latest | gzip -1 >"$folder/team.tar.gz"
-docker rmi segarena-test-vm:latest >/dev/null
-rm -rf "$tree"
-
+"$here/image.sh" "$stand_in" "$folder/team.tar.gz"
 cp "$program" "$folder/segarena"
 cp -r "$parity" "$folder/parity"
 cp "$here/golden.py" "$folder"
