@@ -101,10 +101,8 @@ fn beside_little_room(size: &str, archive: usize) -> ProgramOutput {
         .archive("big", "big.tar", "");
     let big = shell_image("big:latest").file("/big", 0o644, &vec![7; archive]);
     std::fs::write(scenario.path().join("big.tar"), big.to_tar().unwrap()).unwrap();
-    let prepared = scenario.command();
     let ran = PODMAN
-        .command_in(scenario.path(), scenario::PROGRAM)
-        .args(prepared.get_args())
+        .evaluation(&scenario)
         .env("CONTAINERS_STORAGE_CONF", settings.path())
         .output();
     let _ = Command::new("umount").arg("-l").arg(disk.path()).status();

@@ -55,10 +55,8 @@ fn evaluates_over(
     let tar = image(&name).to_tar().unwrap();
     std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
     let mut service = Service::start(engine, &scenario, socket);
-    let prepared = scenario.command();
-    let mut command = engine.command_in(scenario.path(), scenario::PROGRAM);
-    command.args(prepared.get_args()).envs(variable);
-    ProgramOutput::of(command.output().unwrap()).ends_with(0);
+    let mut evaluation = engine.evaluation(&scenario);
+    ProgramOutput::of(evaluation.envs(variable).output().unwrap()).ends_with(0);
     assert!(service.is_running());
     assert_eq!(engine.left(&name), "");
 }

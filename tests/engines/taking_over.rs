@@ -23,11 +23,7 @@ pub(crate) fn files_are_taken_over_by_nothing_of_the_image_and_without_special_b
         .program("/bin/setcap", "/sbin/setcap".as_ref());
     let tar = image.to_tar().unwrap();
     std::fs::write(scenario.path().join("team.tar"), tar).unwrap();
-    let prepared = scenario.command();
-    engine.own(&scenario);
-    let mut command = engine.command_in(scenario.path(), scenario::PROGRAM);
-    let output = command.args(prepared.get_args()).output().unwrap();
-    ProgramOutput::of(output).ends_with(0);
+    engine.evaluate(&scenario).ends_with(0);
     let team = scenario.result(".segarena/work/team");
     let outputs = team.join("micro_tiny_objects/outputs");
     let left = |name: &str| outputs.join(name).symlink_metadata();
